@@ -1,0 +1,3 @@
+"""mlctl: `az ml`, everywhere."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,125 @@
+"""The back-end contract.
+
+A back end is a frozen `Backend` record; an absent member is an absent capability. Rules that every back end keeps, and
+that `tests/contract` checks on each of them:
+
+- `plan` does no I/O and is deterministic: the same job gives the same plan, byte for byte.
+- `submit` twice with the same name never runs twice: the second raises ConflictError.
+- `cancel` of a finished job does nothing.
+- `logs(follow=True)` ends when the job has ended, and loses no line.
+- An unknown job name raises NotFoundError.
+- What cannot be honoured raises UnsupportedError from `plan` (naming field, line and who can), or is a warning in the plan.
+- Exceptions of an SDK are translated where they arise, with `raise … from`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from mlctl.entities.compute import Compute
+from mlctl.entities.job import CommandJob, JobRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Something local that submit must bring to the back end. `kind`: code. `path`: absolute."""
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be done, as JSON-able data. `payload` is the back end's own; `warnings` are sentences for the user.
+
+    `record` holds the fields of the spec as `az ml job show` prints them (the record's `document`).
+    """
+
+    backend: str
+    kind: str
+    name: str
+    compute: str
+    payload: dict[str, Any]
+    record: dict[str, Any] = field(default_factory=dict)
+    uploads: tuple[Upload, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as plain JSON data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class LogCursor:
+    """A place in a job's log: how many whole lines of each source have been taken."""
+
+    lines: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """Whole lines of one log source, as the job wrote them (bytes; nothing is decoded or dropped).
+
+    `source`: path below the job's artifacts, such as `user_logs/std_log.txt`. `first_line` counts from 0.
+    The last chunk of a source may lack the final line break.
+    """
+
+    source: str
+    first_line: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a back end can be used now; `reason` and `hint` say why not and what to do."""
+
+    ok: bool
+    reason: str = ""
+    hint: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Jobs(Protocol):
+    """Command jobs of one back end in one workspace."""
+
+    def plan(self, job: CommandJob, compute: Compute) -> Plan:
+        """The plan for a named job (`job.name` is set). Pure. Raises UnsupportedError."""
+
+    def submit(self, plan: Plan) -> JobRecord:
+        """Store and queue the job; returns at once. Raises ConflictError when the name is taken."""
+
+    def get(self, name: str) -> JobRecord:
+        """The job as it truly is now: a dead supervisor is noticed here. Raises NotFoundError."""
+
+    def logs(
+        self, name: str, *, follow: bool = False, since: LogCursor | None = None, rank: int | None = None
+    ) -> Iterator[LogChunk]:
+        """The log from `since` on; with `follow` until the job has ended. Raises NotFoundError."""
+
+    def cancel(self, name: str) -> JobRecord:
+        """Ask the job to end, and wait until it has, or until its grace period is over."""
+
+    def download(self, name: str, *, into: Path, output: str | None = None, everything: bool = False) -> Path:
+        """Copy `artifacts/` and named outputs of a finished job. Raises ConflictError when it has not ended."""
+
+    def waiting_reason(self, record: JobRecord) -> str | None:
+        """Why a job that has not started is waiting, in one sentence; None when it is not waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One back end, bound to a workspace."""
+
+    name: str
+    jobs: Jobs
+
+    health: HealthCheck
+
+
+class HealthCheck(Protocol):
+    """Looks whether the back end can be used, within a few seconds."""
+
+    def __call__(self) -> Health: ...
