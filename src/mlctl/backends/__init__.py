@@ -6,6 +6,7 @@ A name that is not in the table is looked up among the entry points of the group
 from __future__ import annotations
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlctl.errors import NotFoundError
@@ -34,16 +35,21 @@ def connect(name: str, settings: Settings, store: WorkspaceStore) -> Backend:
 
     Raises NotFoundError for an unknown name.
     """
-    known = KNOWN.get(name)
-    module = import_module(known.module) if known else _from_entry_points(name)
-    backend: Backend = module.connect(settings, store)
+    backend: Backend = module_of(name).connect(settings, store)
     return backend
 
 
-def _from_entry_points(name: str):  # type: ignore[no-untyped-def]  # a plug-in's module; its shape is the contract
+def module_of(name: str) -> ModuleType:
+    """The module of a back end. Raises NotFoundError for an unknown name."""
+    known = KNOWN.get(name)
+    return import_module(known.module) if known else _from_entry_points(name)
+
+
+def _from_entry_points(name: str) -> ModuleType:
     from importlib.metadata import entry_points
 
     for entry in entry_points(group="mlctl.backends", name=name):
-        return entry.load()
+        module: ModuleType = entry.load()
+        return module
     names = ", ".join(sorted(KNOWN))
     raise NotFoundError(f"no back end named {name!r}", hint=f"back ends: {names}")

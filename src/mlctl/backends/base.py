@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from mlctl.entities.compute import Compute
 from mlctl.entities.job import CommandJob, JobRecord
+from mlctl.entities.metric import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,12 @@ class Jobs(Protocol):
 
     def download(self, name: str, *, into: Path, output: str | None = None, everything: bool = False) -> Path:
         """Copy `artifacts/` and named outputs of a finished job. Raises ConflictError when it has not ended."""
+
+    def look_after(self) -> None:
+        """Notice jobs that died and move the queue on; cheap, and harmless where it may not write."""
+
+    def metrics(self, name: str) -> list[Metric]:
+        """The last value of each metric the job logged, also while it runs. Raises NotFoundError."""
 
     def waiting_reason(self, record: JobRecord) -> str | None:
         """Why a job that has not started is waiting, in one sentence; None when it is not waiting."""

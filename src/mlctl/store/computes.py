@@ -46,6 +46,13 @@ class ComputeTable:
             return _local()
         raise self._not_found(name)
 
+    def find(self, name: str) -> Compute | None:
+        """The compute, or None when there is none of that name."""
+        try:
+            return self.get(name)
+        except NotFoundError:
+            return None
+
     def list(self) -> Computes:
         """All computes by name, `local` first."""
         computes = [_compute(row) for row in self._database.read("SELECT * FROM computes ORDER BY name")]

@@ -197,6 +197,16 @@ class JobTable:
         sql = f"{_SELECT}, claimer FROM jobs WHERE {where} status IN ('{NOT_STARTED}', {_HOLDING}) ORDER BY sequence"
         return [(_record(row), process_from_json(row["claimer"])) for row in self._database.read(sql, parameters)]
 
+    def queued_computes(self) -> Names:
+        """The computes that have queued jobs."""
+        sql = "SELECT DISTINCT compute FROM jobs WHERE status = ? ORDER BY compute"
+        return [row["compute"] for row in self._database.read(sql, (QUEUED,))]
+
+    def backends_at_work(self) -> Names:
+        """The back ends that have jobs which wait or run."""
+        sql = f"SELECT DISTINCT backend FROM jobs WHERE status IN ('{NOT_STARTED}', '{QUEUED}', {_HOLDING})"
+        return sorted(row["backend"] for row in self._database.read(sql))
+
     def queue_position(self, name: str) -> tuple[int, int] | None:
         """The place in the compute's queue, from 1, and how many jobs hold the compute; None when not queued."""
         sql = f"""

@@ -1,1 +1,52 @@
-"""."""
+"""Jobs as processes of this machine: no account, no daemon, no container."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from mlctl.backends.base import Backend, Health, Plan
+from mlctl.backends.local.plan import plan_job
+from mlctl.backends.supervised.jobs import SupervisedJobs
+from mlctl.backends.supervised.payload import Place
+from mlctl.backends.supervised.processes import kill_marked
+from mlctl.backends.supervised.runner import Run, Runner
+from mlctl.entities.compute import Compute
+from mlctl.entities.job import CommandJob
+from mlctl.settings import Settings
+from mlctl.store.workspaces import WorkspaceStore
+
+
+def connect(settings: Settings, store: WorkspaceStore) -> Backend:
+    """The back end `local`, bound to a workspace."""
+
+    def plan(job: CommandJob, compute: Compute, place: Place) -> Plan:
+        from mlctl.environments.curated import load_table
+        from mlctl.environments.resolution import resolve
+
+        table = settings.text("environments.map")
+        return plan_job(job, compute, place, resolve(job.environment, load_table(Path(table) if table else None)))
+
+    return Backend(name="local", jobs=SupervisedJobs(settings, store, plan), health=lambda: _health(settings))
+
+
+def runner(run: Run) -> Runner:
+    """The runner for one job; see `supervised.runner`."""
+    from mlctl.backends.local.runner import LocalRunner
+
+    return LocalRunner(run)
+
+
+def abandon(_name: str, payload: dict[str, Any], _settings: Settings) -> None:
+    """End what is left of a job whose supervisor died."""
+    kill_marked(Path(payload["folder"]))
+
+
+def _health(settings: Settings) -> Health:
+    existing = next(folder for folder in (settings.home, *settings.home.parents) if folder.exists())
+    if not os.access(existing, os.W_OK):
+        return Health(False, f"{existing} is not writable", "set MLCTL_HOME to a folder of yours")
+    free = shutil.disk_usage(existing).free
+    return Health(True, facts={"home": str(settings.home), "free_bytes": free})

@@ -1,0 +1,253 @@
+"""`Jobs` of the back ends of this machine: everything but how a job is planned and run."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mlctl.backends.base import LogChunk, LogCursor, Plan
+from mlctl.backends.supervised import materials
+from mlctl.backends.supervised.logs import read_log
+from mlctl.backends.supervised.payload import Place
+from mlctl.backends.supervised.queue import dispatch, slots
+from mlctl.backends.supervised.tracking import metrics_of
+from mlctl.entities.compute import Compute
+from mlctl.entities.job import (
+    CANCEL_REQUESTED,
+    CANCELED,
+    HOLDING_STATUSES,
+    QUEUED,
+    WAITING_STATUSES,
+    CommandJob,
+    JobRecord,
+)
+from mlctl.entities.metric import Metric
+from mlctl.errors import AuthError, ConflictError, NotFinishedError, NotFoundError, UnavailableError
+from mlctl.settings import Settings
+from mlctl.store.snapshot import folder_hash, git_facts, walk
+from mlctl.store.workspaces import WorkspaceStore
+
+Planner = Callable[[CommandJob, Compute, Place], Plan]
+_SIGNAL_AGAIN = 5.0
+
+
+class SupervisedJobs:
+    """Jobs that a detached supervisor on this machine runs. `planner` is the back end's pure plan function."""
+
+    def __init__(self, settings: Settings, store: WorkspaceStore, planner: Planner) -> None:
+        self._settings = settings
+        self._store = store
+        self._planner = planner
+
+    def plan(self, job: CommandJob, compute: Compute) -> Plan:
+        """See `base.Jobs`."""
+        return self._planner(job, compute, self._place())
+
+    def submit(self, plan: Plan) -> JobRecord:
+        """Take the snapshot, store the job and its folder in one step, and move the queue on."""
+        with _translated(self._store.folder):
+            materials.check_inputs(plan.payload["inputs"], self._store)
+            digest, properties = self._snapshot(plan)
+            record = JobRecord(
+                name=plan.name,
+                status=QUEUED,
+                compute=plan.compute,
+                backend=plan.backend,
+                created_at=time.time(),
+                created_by=_user(),
+                experiment_name=plan.payload["experiment"],
+                display_name=plan.payload["display_name"],
+                description=plan.record.get("description"),
+                parent_job_name=plan.record.get("parent_job_name"),
+                tags=plan.record.get("tags", {}),
+                properties={**properties, **plan.record.get("properties", {})},
+                document={k: v for k, v in plan.record.items() if k not in _COLUMNS},
+            )
+            folder = self._store.jobs.new_folder()
+            try:
+                record = self._store.jobs.insert(record, plan={**plan.to_dict(), "code_digest": digest}, folder=folder)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+        dispatch(self._store, self._settings)
+        return record
+
+    def get(self, name: str) -> JobRecord:
+        """See `base.Jobs`. Looking at a job moves the queue on."""
+        self.look_after()
+        return self._store.jobs.get(name)
+
+    def logs(
+        self, name: str, *, follow: bool = False, since: LogCursor | None = None, rank: int | None = None
+    ) -> Iterator[LogChunk]:
+        """See `base.Jobs`."""
+        self._store.jobs.get(name)
+        artifacts = self._store.job_folder(name) / "artifacts"
+        return read_log(
+            artifacts, ended=_Watch(lambda: self.get(name).is_terminal), follow=follow, since=since, rank=rank
+        )
+
+    def cancel(self, name: str) -> JobRecord:
+        """See `base.Jobs`. A queued job is cancelled at once; a running one is told to end, and ended after its grace."""
+        record = self.get(name)
+        if record.is_terminal:
+            return record
+        done = self._store.jobs.transition(
+            name, CANCELED, allowed_from=WAITING_STATUSES, ended_at=time.time(), error=None
+        )
+        if done is not None:
+            dispatch(self._store, self._settings)
+            return done
+        self._store.jobs.transition(name, CANCEL_REQUESTED, allowed_from=HOLDING_STATUSES - {CANCEL_REQUESTED})
+        return self._wait_for_cancel(name)
+
+    def download(self, name: str, *, into: Path, output: str | None = None, everything: bool = False) -> Path:
+        """See `base.Jobs`. Writes `artifacts/` and, when asked for, `named-outputs/<name>/` below `into`."""
+        record = self.get(name)
+        if not record.is_terminal:
+            raise ConflictError(
+                f"job {name!r} is {record.status}; only a job that has ended can be downloaded",
+                hint=f"mlctl job wait -n {name}",
+            )
+        outputs = {data["name"]: Path(data["target"]) for data in self._store.jobs.plan(name)["payload"]["outputs"]}
+        if output is not None and output not in outputs and output not in ("artifacts", "default"):
+            names = ", ".join(["artifacts", *outputs])
+            raise NotFoundError(f"job {name!r} has no output {output!r}", hint=f"its outputs: {names}")
+        with _translated(into):
+            if output in (None, "artifacts", "default"):
+                _copy(self._store.job_folder(name) / "artifacts", into / "artifacts")
+            for found, source in outputs.items():
+                if (everything or found == output) and source.exists():
+                    target = into / "named-outputs" / found
+                    _copy(source, target / source.name if source.is_file() else target)
+        return into
+
+    def look_after(self) -> None:
+        """See `base.Jobs`. Reading must work in a read-only workspace too."""
+        with suppress(AuthError, UnavailableError):
+            dispatch(self._store, self._settings)
+
+    def metrics(self, name: str) -> list[Metric]:
+        """See `base.Jobs`. A finished job's metrics are kept beside it; a running one's are read where it logs them."""
+        record = self.get(name)
+        kept = self._store.jobs.metrics(name)
+        if kept or record.is_terminal or record.status in WAITING_STATUSES:
+            return kept
+        uri = self._store.jobs.plan(name)["payload"]["tracking_uri"]
+        return metrics_of(uri, self._store.folder / "mlruns", experiment=record.experiment_name, job=name)
+
+    def waiting_reason(self, record: JobRecord) -> str | None:
+        """See `base.Jobs`."""
+        if record.status not in WAITING_STATUSES:
+            return None
+        place = self._store.jobs.queue_position(record.name)
+        if place is None:
+            return None
+        position, holding = place
+        limit = slots(record.compute, self._store, self._settings)
+        before = "next in line" if position == 1 else f"{position - 1} jobs before it"
+        return f"compute {record.compute!r} runs {holding} of at most {limit} jobs at once; {before}"
+
+    def _place(self) -> Place:
+        return Place(
+            workspace=self._store.name,
+            folder=str(self._store.folder),
+            subscription=self._settings.text("defaults.subscription") or "local",
+            resource_group=self._settings.text("defaults.group") or "local",
+            tracking_uri=self._settings.text("tracking.uri"),
+            grace_period=self._settings.number("jobs.grace_period") or 30.0,
+        )
+
+    def _snapshot(self, plan: Plan) -> tuple[str | None, dict[str, str]]:
+        """Store the code by content; its digest, and what is known of it as properties."""
+        code = next((Path(upload.path) for upload in plan.uploads if upload.kind == "code"), None)
+        facts = git_facts(code or Path.cwd(), os.environ)
+        if code is None:
+            return None, facts
+        root, entries = (code.parent, None) if code.is_file() else (code, walk(code))
+        if entries is None:
+            entries = (entry for entry in walk(root) if entry.path == code.name)
+        digest = self._store.content.add_tree(root, entries)
+        if code.is_dir():
+            facts["mlctl.code_hash"] = folder_hash(code)
+        return digest, facts
+
+    def _wait_for_cancel(self, name: str) -> JobRecord:
+        grace = float(self._store.jobs.plan(name)["payload"]["grace_period"])
+        give_up = time.monotonic() + grace + 30
+        signalled = 0.0
+        pause = 0.02
+        while not (record := self.get(name)).is_terminal:
+            if time.monotonic() > give_up:
+                raise NotFinishedError(
+                    f"job {name!r} was told to end, and has not ended yet", hint=f"mlctl job wait -n {name}"
+                )
+            if record.supervisor and time.monotonic() - signalled > _SIGNAL_AGAIN:
+                with suppress(ProcessLookupError):
+                    os.kill(record.supervisor.pid, signal.SIGTERM)
+                signalled = time.monotonic()
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.5)
+        return record
+
+
+class _Watch:
+    """Asks a costly question at most every quarter of a second."""
+
+    def __init__(self, question: Callable[[], bool]) -> None:
+        self._question = question
+        self._next = 0.0
+
+    def __call__(self) -> bool:
+        if time.monotonic() < self._next:
+            return False
+        answer = self._question()
+        self._next = time.monotonic() + 0.25
+        return answer
+
+
+_COLUMNS = frozenset({"tags", "properties", "description", "parent_job_name"})
+
+
+class _translated:  # noqa: N801  # reads as a verb where it is used
+    """Turns the errors of a file system into ours."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
+        if isinstance(error, PermissionError):
+            raise AuthError(
+                f"{error.filename or self._folder} may not be written", hint="check the owner and rights of the folder"
+            ) from error
+        if isinstance(error, OSError):
+            raise UnavailableError(
+                f"cannot write to {error.filename or self._folder}: {error.strerror or error}",
+                hint="nothing was submitted; free some space or use another folder",
+            ) from error
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, target)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+

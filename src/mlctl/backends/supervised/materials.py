@@ -1,0 +1,167 @@
+"""What a job finds when it starts: its code, its inputs and the places for its outputs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from mlctl.backends.supervised.folder import JobFolder
+from mlctl.errors import ConflictError, NotFoundError, UnavailableError, UnsupportedError
+from mlctl.store.workspaces import WorkspaceStore
+
+READ_ONLY_MODES = frozenset({"ro_mount", "mount"})
+_WEB = ("http://", "https://", "wasb://", "wasbs://", "abfs://", "abfss://")
+
+
+def check_inputs(inputs: Iterable[dict[str, Any]], store: WorkspaceStore) -> None:
+    """Refuse, before anything is stored, inputs that are known to be missing. Web addresses are not asked.
+
+    Raises NotFoundError, ConflictError (the job that makes an input has not ended) and UnsupportedError.
+    """
+    for data in inputs:
+        if data["mode"] != "direct" and not data["uri"].startswith(_WEB):
+            local_source(data, store)
+
+
+def lay_out_code(digest: str | None, folder: JobFolder, store: WorkspaceStore) -> None:
+    """Unpack the snapshot into the working directory and join `./outputs` and `./logs` to the artifacts.
+
+    The folders really are in the working directory, so that a script may delete and make them again; the artifacts
+    show them through a link until the job ends (see `keep_outputs`).
+    """
+    code, artifacts = Path(folder.code), Path(folder.artifacts)
+    code.mkdir(parents=True, exist_ok=True)
+    if digest:
+        store.content.materialise(digest, code)
+    for part in ("user_logs", "azureml-logs", "system_logs"):
+        (artifacts / part).mkdir(parents=True, exist_ok=True)
+    for name in ("outputs", "logs"):
+        (code / name).mkdir(exist_ok=True)
+        link = artifacts / name
+        if not link.is_symlink():
+            link.symlink_to(f"../code/{name}")
+
+
+def keep_outputs(folder: JobFolder) -> None:
+    """At the end: move `./outputs` and `./logs` of the working directory to the artifacts, for good."""
+    for name in ("outputs", "logs"):
+        link, source = Path(folder.artifacts / name), Path(folder.code / name)
+        if link.is_symlink() and source.is_dir() and not source.is_symlink():
+            link.unlink()
+            source.rename(link)
+
+
+def bring_inputs(
+    inputs: Iterable[dict[str, Any]], store: WorkspaceStore, cache: Path
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Make each data input appear at its target: download what is remote, copy what has mode download.
+
+    Returns the mounts that are left for the runner, [{"source", "target", "read_only"}], and warnings.
+    Raises NotFoundError, UnavailableError (no network, no space) and UnsupportedError.
+    """
+    mounts, warnings = [], []
+    for data in inputs:
+        if data["mode"] == "direct":
+            continue
+        source, found = _fetch(data, cache) if data["uri"].startswith(_WEB) else (local_source(data, store), [])
+        warnings += found
+        if data["mode"] in READ_ONLY_MODES:
+            mounts.append({"source": str(source), "target": data["target"], "read_only": True})
+        else:
+            _copy(source, Path(data["target"]))
+    return mounts, warnings
+
+
+def prepare_outputs(outputs: Iterable[dict[str, Any]], folder: JobFolder) -> list[dict[str, Any]]:
+    """Make the places of named outputs. Returns the mounts of those outside the job's folder."""
+    mounts = []
+    for data in outputs:
+        if data["mode"] == "direct":
+            continue
+        target = Path(data["target"])
+        place = target.parent if data["type"] == "uri_file" else target
+        place.mkdir(parents=True, exist_ok=True)
+        if PurePosixPath(folder.root) not in PurePosixPath(place).parents:
+            mounts.append({"source": str(place), "target": str(place), "read_only": False})
+    return mounts
+
+
+def local_source(data: dict[str, Any], store: WorkspaceStore) -> Path:
+    """The file or folder of this machine that an input's URI means. Raises NotFoundError when it is not there."""
+    uri = data["uri"]
+    if uri.startswith("azureml://jobs/"):
+        path = _job_output(uri, store)
+    elif uri.startswith("azureml://") and "datastores/" in uri:
+        datastore, _, rest = uri.partition("datastores/")[2].partition("/paths/")
+        path = _inside(store.datastore_folder(datastore), rest, uri)
+    elif uri.startswith("file:"):
+        path = Path(unquote(urlsplit(uri).path) if uri.startswith("file://") else uri.removeprefix("file:"))
+    elif "://" in uri or uri.startswith(("azureml:", "runs:")):
+        raise UnsupportedError(
+            f"inputs.{data['name']}.path: {uri!r} cannot be read on this machine",
+            hint="readable here: local paths, file://, http(s)://, public wasbs:// and abfss://, "
+            "azureml://jobs/…, azureml://datastores/…",
+        )
+    else:
+        path = Path(uri)
+    if not path.exists():
+        raise NotFoundError(f"inputs.{data['name']}.path: {uri!r} does not exist", hint=f"looked at {path}")
+    return path
+
+
+def _job_output(uri: str, store: WorkspaceStore) -> Path:
+    """`azureml://jobs/<job>/outputs/<output>[/paths/<path>]`; the output `artifacts` or `default` is the default one."""
+    name, _, rest = uri.removeprefix("azureml://jobs/").partition("/outputs/")
+    output, _, path = rest.partition("/paths/")
+    output = output.strip("/")
+    record = store.jobs.get(name)
+    if not record.is_terminal:
+        raise ConflictError(
+            f"{uri}: job {name!r} is {record.status}, its outputs are not complete",
+            hint=f"mlctl job wait -n {name}",
+        )
+    if output in ("artifacts", "default", ""):
+        return _inside(store.job_folder(name) / "artifacts", path, uri)
+    for data in store.jobs.plan(name)["payload"]["outputs"]:
+        if data["name"] == output:
+            target = Path(data["target"])
+            return _inside(target.parent if data["type"] == "uri_file" and path else target, path, uri)
+    names = [data["name"] for data in store.jobs.plan(name)["payload"]["outputs"]]
+    raise NotFoundError(
+        f"{uri}: job {name!r} has no output {output!r}", hint=f"its outputs: {', '.join(['artifacts', *names])}"
+    )
+
+
+def _inside(root: Path, path: str, uri: str) -> Path:
+    """`path` below `root`; refuses what leads out of it."""
+    parts = PurePosixPath(unquote(path)).parts
+    if ".." in parts or (parts and parts[0] == "/"):
+        raise UnsupportedError(f"{uri!r} leads out of its root", hint="write the path without '..'")
+    return root.joinpath(*parts)
+
+
+def _fetch(data: dict[str, Any], cache: Path) -> tuple[Path, list[str]]:
+    from mlctl.store.downloads import HttpCache, public_url
+
+    if data["type"] in ("uri_folder", "mltable"):
+        raise UnsupportedError(
+            f"inputs.{data['name']}: a folder cannot be read over the web ({data['uri']})",
+            hint="use type: uri_file, or copy the folder to this machine first",
+        )
+    fetched = HttpCache(cache / "downloads").fetch(public_url(data["uri"]))
+    return fetched.path, list(fetched.warnings)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A private copy that the job may change."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(source, target)
+    except OSError as error:
+        raise UnavailableError(f"cannot copy {source} to {target}: {error.strerror or error}") from error

@@ -1,0 +1,111 @@
+"""The queue of a workspace, without a daemon: whoever comes by moves it on.
+
+A job is a row in status Queued. `dispatch` claims the next ones of each compute in one transaction, while fewer than
+the compute's `max_concurrent` hold it, and starts a supervisor for each. It is called when a job is submitted, when a
+supervisor ends, and whenever somebody looks at jobs. `reap` finds jobs whose supervisor has died.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from mlctl.backends import module_of
+from mlctl.backends.supervised.folder import SUPERVISOR_LOG, JobFolder
+from mlctl.backends.supervised.materials import keep_outputs
+from mlctl.backends.supervised.processes import current, identify, is_alive
+from mlctl.entities.job import (
+    CANCEL_REQUESTED,
+    CANCELED,
+    FAILED,
+    HOLDING_STATUSES,
+    QUEUED,
+    STARTING,
+    JobRecord,
+    ProcessId,
+)
+from mlctl.errors import MlctlError
+from mlctl.settings import Settings
+from mlctl.store.workspaces import WorkspaceStore
+
+def dispatch(store: WorkspaceStore, settings: Settings) -> list[str]:
+    """Reap what died, then start as many queued jobs as their computes allow; the names of those started."""
+    reap(store, settings)
+    started = []
+    for compute in store.jobs.queued_computes():
+        for name in store.jobs.claim(compute, slots(compute, store, settings), current()):
+            _spawn(name, store)
+            started.append(name)
+    return started
+
+
+def slots(compute: str, store: WorkspaceStore, settings: Settings) -> int | None:
+    """How many jobs may hold a compute at once: its own `max_concurrent`, else the setting local.max_concurrent."""
+    known = store.computes.find(compute)
+    if known and known.max_concurrent is not None:
+        return known.max_concurrent
+    return settings.integer("local.max_concurrent") or max(4, os.cpu_count() or 1)
+
+
+def reap(store: WorkspaceStore, settings: Settings) -> None:
+    """Give every job whose supervisor died a true state, and end what is left of its processes."""
+    for record, claimer in store.jobs.held():
+        if record.supervisor is not None:
+            if not is_alive(record.supervisor):
+                _bury(record, store, settings)
+        elif claimer is not None and not is_alive(claimer):
+            store.jobs.transition(record.name, QUEUED, allowed_from={STARTING})
+
+
+def _bury(record: JobRecord, store: WorkspaceStore, settings: Settings) -> None:
+    """End a job without a supervisor. Several processes may do this at once: the transition decides who did."""
+    fresh = store.jobs.get(record.name)
+    if fresh.is_terminal or fresh.supervisor is None or is_alive(fresh.supervisor):
+        return
+    plan = store.jobs.plan(record.name)
+    abandon = getattr(module_of(record.backend), "abandon", None)
+    if abandon:
+        abandon(record.name, plan["payload"], settings)
+    folder = JobFolder(Path(plan["payload"]["folder"]))  # type: ignore[arg-type]  # a concrete path is a pure one
+    keep_outputs(folder)
+    message = f"the supervisor of the job (process {fresh.supervisor.pid}) died while the job was {fresh.status}"
+    store.jobs.transition(
+        record.name,
+        CANCELED if fresh.status == CANCEL_REQUESTED else FAILED,
+        allowed_from=HOLDING_STATUSES,
+        ended_at=time.time(),
+        error={
+            "code": "SupervisorLost",
+            "message": f"{message}; what was left of the job's processes was ended",
+            "hint": f"its own words: {folder.artifacts / SUPERVISOR_LOG}; what the job wrote until then is kept",
+        },
+    )
+
+
+def _spawn(name: str, store: WorkspaceStore) -> ProcessId | None:
+    """Start the detached supervisor of a claimed job. It outlives the terminal and this process."""
+    log = store.job_folder(name) / "artifacts" / SUPERVISOR_LOG
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "mlctl.backends.supervised", str(store.folder), name],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+                cwd="/",
+            )
+    except OSError as error:
+        store.jobs.transition(name, QUEUED, allowed_from={STARTING})
+        raise MlctlError(f"cannot start the supervisor of job {name!r}: {error}") from error
+    supervisor = identify(process.pid)
+    if supervisor:
+        # the supervisor writes this too; said here so that one that dies at once is not taken for one to come
+        store.jobs.transition(name, STARTING, allowed_from={STARTING}, supervisor=supervisor)
+    # it is nobody's child to wait for: the kernel hands it to init when this process ends
+    process.returncode = 0
+    return supervisor

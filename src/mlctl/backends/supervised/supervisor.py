@@ -1,0 +1,317 @@
+"""The supervisor: one detached process that takes one job from Starting to its end, whatever happens.
+
+It never touches the job's output: processes and containers write their log files themselves. It sleeps until something
+happens (a process ends, a cancel request comes as SIGTERM, a time limit is reached).
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from types import FrameType
+from typing import Any
+
+from mlctl.backends import module_of
+from mlctl.backends.supervised import materials, tracking
+from mlctl.backends.supervised.folder import BUILD_LOG, JobFolder
+from mlctl.backends.supervised.launches import launches
+from mlctl.backends.supervised.processes import current
+from mlctl.backends.supervised.queue import dispatch
+from mlctl.backends.supervised.runner import Exit, Launch, Run, Runner, Wakeup
+from mlctl.backends.supervised.verdict import Verdict, judge, refusal
+from mlctl.entities.job import (
+    CANCELED,
+    COMPLETED,
+    FINALIZING,
+    HOLDING_STATUSES,
+    PREPARING,
+    RUNNING,
+    STARTING,
+    JobRecord,
+)
+from mlctl.errors import MlctlError
+from mlctl.settings import Settings
+from mlctl.store.workspaces import WorkspaceStore
+
+_RESERVE_BYTES = 256 * 1024
+"""Kept free in the job's folder, so that the job's end can be written down on a full disk."""
+
+_WRITE_PATIENCE = 120.0
+"""Seconds for which the end of a job is tried to be written."""
+
+
+class _CancelledError(BaseException):
+    """Raised by the signal handler while the job is being prepared, so that a long build ends at once."""
+
+
+@dataclass
+class _Progress:
+    """What the supervisor knows of the running job."""
+
+    started: float | None = None
+    exits: list[Exit] = field(default_factory=list)
+    stopped_for: str | None = None
+    """cancel, timeout or failure: why the launches were told to end."""
+    kill_at: float | None = None
+
+
+class Supervisor:
+    """Runs the job `name`, which was claimed for this process, and then moves the queue on."""
+
+    def __init__(self, store: WorkspaceStore, name: str, settings: Settings) -> None:
+        self._store = store
+        self._name = name
+        self._settings = settings
+        self._wakeup = Wakeup()
+        self._cancelled = False
+        self._interruptible = False
+        plan = store.jobs.plan(name)
+        self._payload: dict[str, Any] = plan["payload"]
+        self._plan = plan
+        self._folder = JobFolder(PurePosixPath(self._payload["folder"]))
+        self._progress = _Progress()
+
+    def run(self) -> None:
+        """To the end of the job. Never raises: what goes wrong becomes the job's error and stands in this log."""
+        self._listen()
+        record = self._store.jobs.transition(self._name, PREPARING, allowed_from={STARTING}, supervisor=current())
+        if record is None:
+            # cancelled between the claim and now
+            self._finish(Verdict(CANCELED), None)
+        else:
+            self._supervise(record)
+        dispatch(self._store, self._settings)
+
+    def _supervise(self, record: JobRecord) -> None:
+        runner: Runner | None = None
+        verdict: Verdict
+        try:
+            self._reserve()
+            mounts = self._lay_out(record)
+            runner = self._make_runner(mounts)
+            self._prepare(runner)
+            verdict = self._launch_and_wait(runner)
+        except _CancelledError:
+            verdict = Verdict(CANCELED)
+        except MlctlError as error:
+            verdict = refusal(error)
+        except Exception as error:  # noqa: BLE001  # the job must end in a true state; the traceback is in this log
+            traceback.print_exc(file=sys.stderr)
+            verdict = refusal(error)
+        self._finish(verdict, runner)
+
+    def _lay_out(self, record: JobRecord) -> list[dict[str, Any]]:
+        with self._may_be_interrupted():
+            materials.lay_out_code(self._plan.get("code_digest"), self._folder, self._store)
+            cache = self._settings.home / "cache"
+            mounts, warnings = materials.bring_inputs(self._payload["inputs"], self._store, cache)
+            mounts += materials.prepare_outputs(self._payload["outputs"], self._folder)
+        for warning in warnings:
+            self._note(f"warning: {warning}")
+        if not self._payload["tracking_uri"]:
+            tracking.start_run(
+                self._store.folder / "mlruns",
+                experiment=record.experiment_name,
+                job=self._name,
+                display_name=record.display_name or self._name,
+                artifacts=Path(self._folder.artifacts),
+                user=record.created_by,
+                now=time.time(),
+            )
+        return mounts
+
+    def _make_runner(self, mounts: list[dict[str, Any]]) -> Runner:
+        run = Run(
+            name=self._name,
+            payload=self._payload,
+            folder=Path(self._folder.root),
+            cache=self._settings.home / "cache",
+            settings=self._settings,
+            wakeup=self._wakeup,
+            facts={"mounts": mounts, "workspace": str(self._store.folder), "workspace_name": self._store.name},
+        )
+        runner: Runner = module_of(self._plan["backend"]).runner(run)
+        return runner
+
+    def _prepare(self, runner: Runner) -> None:
+        path = Path(self._folder.artifacts / BUILD_LOG)
+        with path.open("ab", buffering=0) as log, self._may_be_interrupted():
+            runner.prepare(log)
+        if path.stat().st_size == 0:
+            path.unlink()
+
+    def _launch_and_wait(self, runner: Runner) -> Verdict:
+        planned = launches(self._payload, self._folder, has_program=runner.has_program, free_ports=_free_ports)
+        if self._cancelled or not self._store.jobs.transition(
+            self._name, RUNNING, allowed_from={PREPARING}, started_at=time.time()
+        ):
+            return Verdict(CANCELED)
+        self._progress.started = time.time()
+        for launch in planned:
+            launch.log.parent.mkdir(parents=True, exist_ok=True)
+            launch.log.touch()
+        for launch in planned:
+            runner.start(launch)
+        self._wait(planned, runner)
+        return judge(planned, self._progress.exits, self._progress.stopped_for, self._payload["timeout"])
+
+    def _wait(self, planned: list[Launch], runner: Runner) -> None:
+        """Until every launch has ended, asking them to end when the job is cancelled, too late or has failed."""
+        progress = self._progress
+        essential = {launch.rank for launch in planned if launch.essential}
+        running = {launch.rank for launch in planned}
+        grace = float(self._payload["grace_period"])
+        limit = self._payload["timeout"]
+        deadline = time.monotonic() + limit if limit else None
+        while True:
+            for found in runner.collect():
+                progress.exits.append(found)
+                running.discard(found.rank)
+            if not running:
+                return
+            if progress.stopped_for is None:
+                progress.stopped_for = self._reason_to_stop(essential & running, deadline)
+                if progress.stopped_for:
+                    runner.stop(hard=False)
+                    progress.kill_at = time.monotonic() + grace
+            elif progress.kill_at is not None and time.monotonic() >= progress.kill_at:
+                runner.stop(hard=True)
+                progress.kill_at = None
+            self._wakeup.wait(_until(deadline if progress.stopped_for is None else progress.kill_at))
+
+    def _reason_to_stop(self, essential_running: set[int], deadline: float | None) -> str | None:
+        if self._cancelled:
+            return "cancel"
+        if deadline is not None and time.monotonic() >= deadline:
+            return "timeout"
+        if not essential_running:
+            return "done"
+        return "failure" if any(found.code != 0 for found in self._progress.exits) else None
+
+    def _finish(self, verdict: Verdict, runner: Runner | None) -> None:
+        """Write the end down. On a full disk the reserve is given back first, and the write is tried for a while."""
+        self._interruptible = False
+        self._store.jobs.transition(self._name, FINALIZING, allowed_from={RUNNING, PREPARING}) if runner else None
+        usage = None
+        with _said_in_the_log("closing the runner"):
+            if runner:
+                used = runner.usage()
+                usage = {"peak_memory_bytes": used.peak_memory_bytes, "cpu_seconds": used.cpu_seconds}
+                runner.close()
+        with _said_in_the_log("keeping the outputs"):
+            materials.keep_outputs(self._folder)
+        with suppress(OSError):
+            (Path(self._folder.root) / ".reserve").unlink()
+        if self._progress.started is not None:
+            with _said_in_the_log("reading the metrics"):
+                self._keep_metrics(verdict)
+        fields = {
+            "ended_at": time.time(),
+            "exit_code": verdict.exit_code,
+            "error": verdict.error,
+            "usage": usage,
+        }
+        self._write_end(verdict.status, fields)
+
+    def _write_end(self, status: str, fields: dict[str, Any]) -> None:
+        give_up = time.monotonic() + _WRITE_PATIENCE
+        while True:
+            try:
+                self._store.jobs.transition(self._name, status, allowed_from=HOLDING_STATUSES, **fields)
+            except MlctlError as error:
+                if time.monotonic() > give_up:
+                    raise
+                self._note(f"cannot write the end of the job yet: {error}")
+                time.sleep(1)
+            else:
+                return
+
+    def _keep_metrics(self, verdict: Verdict) -> None:
+        """Close the MLflow run and copy the last metrics next to the job, where `job list` can sort by them."""
+        record = self._store.jobs.get(self._name)
+        uri = self._payload["tracking_uri"]
+        if uri is None:
+            store = self._store.folder / "mlruns"
+            words = {COMPLETED: "FINISHED", CANCELED: "KILLED"}
+            tracking.end_run(
+                store,
+                experiment=record.experiment_name,
+                job=self._name,
+                display_name=record.display_name or self._name,
+                artifacts=Path(self._folder.artifacts),
+                user=record.created_by,
+                status=words.get(verdict.status, "FAILED"),
+                started=self._progress.started or time.time(),
+                now=time.time(),
+            )
+        found = tracking.metrics_of(uri, self._store.folder / "mlruns", experiment=record.experiment_name, job=self._name)
+        if found:
+            self._store.jobs.put_metrics(self._name, found)
+
+    def _listen(self) -> None:
+        signal.signal(signal.SIGTERM, self._on_cancel)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _on_cancel(self, _number: int, _frame: FrameType | None) -> None:
+        self._cancelled = True
+        self._wakeup.set()
+        if self._interruptible:
+            self._interruptible = False
+            raise _CancelledError
+
+    @contextmanager
+    def _may_be_interrupted(self) -> Iterator[None]:
+        """While this lasts, a cancel request ends what is being done at once."""
+        self._interruptible = True
+        if self._cancelled:
+            raise _CancelledError
+        try:
+            yield
+        finally:
+            self._interruptible = False
+
+    def _reserve(self) -> None:
+        Path(self._folder.root).mkdir(parents=True, exist_ok=True)
+        (Path(self._folder.root) / ".reserve").write_bytes(bytes(_RESERVE_BYTES))
+
+    def _note(self, text: str) -> None:
+        """A line in the supervisor's own log."""
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+def _free_ports(count: int) -> list[int]:
+    """That many different free ports. They are free when asked; nothing holds them."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for found in sockets:
+            found.bind(("127.0.0.1", 0))
+        return [int(found.getsockname()[1]) for found in sockets]
+    finally:
+        for found in sockets:
+            found.close()
+
+
+def _until(moment: float | None) -> float | None:
+    """Seconds to sleep until a moment of the monotonic clock, at most a minute."""
+    return 60.0 if moment is None else min(60.0, max(0.01, moment - time.monotonic()))
+
+
+@contextmanager
+def _said_in_the_log(what: str) -> Iterator[None]:
+    """A step of the end that must not keep the others from being done; what goes wrong stands in this log."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001  # see above
+        sys.stderr.write(f"{what} failed:\n")
+        traceback.print_exc(file=sys.stderr)
+
+
