@@ -1,1 +1,125 @@
-"""."""
+"""argv in, exit code out. The only place that maps errors to exit codes, and the only package that imports typer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlctl.context import Context
+from mlctl.errors import InvalidSpecError, MlctlError
+
+if TYPE_CHECKING:
+    from mlctl.cli.command import Result
+
+INTERRUPTED = 130
+CLOSED_PIPE = 141
+
+
+def run() -> None:
+    """The console entry point."""
+    sys.exit(main())
+
+
+def main(argv: Sequence[str] | None = None, *, context: Context | None = None) -> int:
+    """Run one command line and return its exit code (the table is in `docs/`, and in `mlctl.errors`)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    context = context or Context()
+    try:
+        return _guarded(words, context)
+    except BrokenPipeError:
+        context.streams.abandon()
+        return CLOSED_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _guarded(words: list[str], context: Context) -> int:
+    try:
+        return _run(words, context)
+    except MlctlError as error:
+        _report(error, context)
+        return error.exit_code
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # the last net: anything that comes here is a bug of ours
+        if getattr(error, "exit_code", None) is not None:
+            return _report_parser_error(error, context)
+        from mlctl.cli.crash import report_crash
+
+        report_crash(error, words, context)
+        return MlctlError.exit_code
+
+
+def _run(words: list[str], context: Context) -> int:
+    from mlctl.cli.lazy import build_root
+
+    root = build_root()
+    with root.make_context("mlctl", words or ["--help"], obj=context, help_option_names=["--help", "-h"]) as parser:
+        result = root.invoke(parser)
+    _present(result, context)
+    code: int = result.exit_code
+    return code
+
+
+def _present(result: Result, context: Context) -> None:
+    """Write the result: a log as it comes, then the value, queried and formatted."""
+    for data in result.log:
+        context.streams.write_output(data)
+    if result.value is None:
+        return
+    from mlctl.output.encode import to_plain
+
+    value: Any = to_plain(result.value)
+    if context.query is not None:
+        from mlctl.output.query import apply_query
+
+        value = apply_query(context.query, value)
+        if value is None:
+            return
+    from mlctl.output.formats import Look, render
+
+    streams = context.streams
+    look = Look(
+        view=result.view,
+        queried=context.query is not None,
+        colour=streams.both_are_terminals() and not context.settings.flag("core.no_color"),
+        terminal_width=streams.terminal_width(),
+        ascii_only=streams.ascii_only,
+    )
+    streams.write_result(render(value, context.settings.text("core.output") or "json", look))
+
+
+def _report(error: MlctlError, context: Context) -> None:
+    """`error[code]: message`, every problem of a document, and the hint, on stderr."""
+    usage = error.details.get("usage")
+    if usage:
+        context.streams.write_talk(f"{usage}\n")
+    context.say.error(f"error[{error.code}]: {error.message}")
+    if isinstance(error, InvalidSpecError):
+        for problem in error.problems:
+            context.streams.write_talk(f"{_problem_text(problem)}\n")
+    if error.hint:
+        context.say.hint(error.hint)
+    if error.__cause__ is not None:
+        context.say.debug(f"caused by {type(error.__cause__).__name__}: {error.__cause__}")
+
+
+def _problem_text(problem: Any) -> str:
+    from mlctl.spec.problems import render_problem
+
+    return render_problem(problem)
+
+
+def _report_parser_error(error: Any, context: Context) -> int:
+    """What the parser raises: its Exit (help was shown), or a usage error that knows its command."""
+    code: int = error.exit_code
+    if not hasattr(error, "format_message"):
+        return code
+    place = getattr(error, "ctx", None)
+    if place is not None:
+        context.streams.write_talk(f"{place.get_usage()}\n")
+    context.say.error(f"error[usage]: {error.format_message()}")
+    if place is not None:
+        context.say.hint(f"{place.command_path} --help")
+    return code

@@ -1,0 +1,49 @@
+"""Which columns a table shows, as data: heading and key (dotted for nested values) in the order of az's own tables."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    """One column: heading, and the dotted key of its value."""
+
+    heading: str
+    key: str
+
+
+VIEWS: dict[str, tuple[Column, ...]] = {
+    "job list": (
+        Column("Name", "name"),
+        Column("Status", "status"),
+        Column("Experiment", "experiment_name"),
+        Column("Compute", "compute"),
+        Column("Type", "type"),
+        Column("Created", "creation_context.created_at"),
+    ),
+    "workspace list": (
+        Column("Name", "name"),
+        Column("Location", "location"),
+        Column("Description", "description"),
+    ),
+    "compute list": (
+        Column("Name", "name"),
+        Column("Type", "type"),
+        Column("State", "state"),
+        Column("MaxConcurrent", "max_concurrent"),
+        Column("Running", "running_jobs"),
+        Column("Queued", "queued_jobs"),
+    ),
+    "config list": (
+        Column("Key", "key"),
+        Column("Value", "value"),
+        Column("Source", "source"),
+    ),
+    "doctor": (
+        Column("Check", "name"),
+        Column("Ok", "ok"),
+        Column("Detail", "detail"),
+        Column("Hint", "hint"),
+    ),
+}
+"""Columns of each command's table; a command without an entry shows every plain value, sorted by key."""
