@@ -1,0 +1,123 @@
+"""A document that was read: its data, and where in the file each piece of it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mlctl.spec.problems import ERROR, WARNING, Problem, line_of
+
+KeyPath = tuple[str | int, ...]
+"""The way to a value: keys of maps and indexes of lists, from the root."""
+
+
+class Mark(NamedTuple):
+    """Where a value stands; lines and columns count from 1.
+
+    `raw` is the scalar as it was written (None for maps and lists), `plain` says that it stood there without quotes and
+    `block` that it is a `|` or `>` text, whose first line of content is `line + 1`. A list item has no key of its own:
+    its key position is its value's.
+    """
+
+    line: int
+    column: int
+    key_line: int
+    key_column: int
+    raw: str | None = None
+    plain: bool = False
+    block: bool = False
+
+
+@dataclass(slots=True)
+class Document:
+    """Data with its marks.
+
+    `source`: the file as the user named it. `folder`: where relative paths of the document start. `text`: the file's
+    whole text. `origins`: for values that did not come from the file, the option that gave them (`--set a.b=1`).
+    `warnings`: what the reader noticed and did not refuse.
+    """
+
+    data: Any
+    marks: dict[KeyPath, Mark]
+    source: str
+    text: str = ""
+    folder: Path = field(default_factory=Path)
+    origins: dict[KeyPath, str] = field(default_factory=dict)
+    warnings: list[Problem] = field(default_factory=list)
+
+    def problem(
+        self,
+        code: str,
+        path: KeyPath,
+        message: str,
+        *,
+        value: Any = None,
+        expected: str | None = None,
+        hint: str | None = None,
+        severity: str = ERROR,
+        on_key: bool = False,
+        at: tuple[int, int] | None = None,
+    ) -> Problem:
+        """A problem at a value (or at its key); `at` is an exact line and column when the caller knows better."""
+        source, line, column = self.locate(path, on_key=on_key)
+        if at is not None and line:
+            line, column = at
+        return Problem(
+            code=code,
+            path=dotted(path),
+            message=message,
+            value=value,
+            expected=expected,
+            hint=hint,
+            source=source,
+            line=line,
+            column=column,
+            severity=severity,
+            excerpt=line_of(self.text, line),
+        )
+
+    def warning(self, code: str, path: KeyPath, message: str, *, value: Any = None, hint: str | None = None) -> Problem:
+        """The same, as a warning."""
+        return self.problem(code, path, message, value=value, hint=hint, severity=WARNING)
+
+    def locate(self, path: KeyPath, *, on_key: bool = False) -> tuple[str, int, int]:
+        """Source, line and column of a path or of its nearest parent that is known; line 0 for an option's value."""
+        for length in range(len(path), -1, -1):
+            part = path[:length]
+            if part in self.origins:
+                return self.origins[part], 0, 0
+            mark = self.marks.get(part)
+            if mark is not None:
+                # a missing child is shown at the parent's key, which is where one looks for it
+                if part and (on_key or length < len(path)):
+                    return self.source, mark.key_line, mark.key_column
+                return self.source, mark.line, mark.column
+        return self.source, 1, 1
+
+    def lines(self) -> dict[str, int]:
+        """Line of each key, by dotted path."""
+        return {dotted(path): mark.key_line for path, mark in self.marks.items() if path}
+
+    def forget(self, path: KeyPath) -> None:
+        """Drop the marks of a value that is no longer the file's."""
+        depth = len(path)
+        for known in [known for known in self.marks if known[:depth] == path]:
+            del self.marks[known]
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """`("a", "b", 0)` as `a.b[0]`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+def in_file_order(problems: Sequence[Problem], source: str) -> list[Problem]:
+    """Problems of the file by line and column, then those of other files, then those of options."""
+    return sorted(problems, key=lambda found: (not found.line, found.source != source, found.line, found.column))

@@ -1,0 +1,135 @@
+"""What is wrong in a document, where, and how it is shown.
+
+A problem is plain data. `render_problem` makes it text for a person; `validation_result` makes a list of them the
+object that `az ml job validate` prints.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+ERROR = "error"
+WARNING = "warning"
+
+_LONGEST_EXCERPT = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong.
+
+    `code`: stable word for scripts (unknown_key, wrong_type, …). `path`: dotted key path, `a.b[0]`; empty for the whole
+    document. `line` and `column` count from 1 and are 0 when the value did not come from a file; `source` is then the
+    option it came from (`--set inputs.lr=x`), otherwise the file as the user named it. `excerpt` is that line's text.
+    """
+
+    code: str
+    path: str
+    message: str
+    value: Any = None
+    expected: str | None = None
+    hint: str | None = None
+    source: str = ""
+    line: int = 0
+    column: int = 0
+    severity: str = ERROR
+    excerpt: str | None = None
+
+    @property
+    def location(self) -> str:
+        """`file:line:column`, or the option that the value came from."""
+        if not self.line:
+            return self.source
+        return f"{self.source}:{self.line}:{self.column}"
+
+
+def render_problem(problem: Problem, text: str | None = None) -> str:
+    """A problem as the lines a person reads, with the source line and a caret.
+
+    `text` is the whole text of the file; without it the problem's own excerpt is shown. No trailing newline.
+    """
+    lines = [f"{problem.location}: " if problem.location else ""]
+    lines[0] += f"{problem.severity}[{problem.code}]: {problem.message}"
+    excerpt = line_of(text, problem.line) if text is not None else problem.excerpt
+    if problem.line and excerpt is not None and excerpt.strip():
+        lines += _excerpt_with_caret(excerpt, problem.line, problem.column)
+    if problem.expected:
+        lines.append(f"  expected: {problem.expected}")
+    if problem.hint:
+        lines.append(f"  hint: {problem.hint}")
+    return "\n".join(lines)
+
+
+def validation_result(problems: Iterable[Problem]) -> dict[str, Any]:
+    """The result object of `validate`: {result, errors: [{path, message, value, location}], warnings: [...]}.
+
+    Field names are az's; `line`, `column`, `code` and `hint` are added. `result` is Succeeded when there is no error.
+    """
+    errors: list[dict[str, Any]] = []
+    warnings: list[dict[str, Any]] = []
+    for problem in problems:
+        (warnings if problem.severity == WARNING else errors).append(_as_data(problem))
+    return {"result": "Failed" if errors else "Succeeded", "errors": errors, "warnings": warnings}
+
+
+def summary(problems: Sequence[Problem], source: str) -> str:
+    """One sentence for the error that carries these problems."""
+    if len(problems) == 1:
+        return f"{source} is not valid: {problems[0].message}"
+    return f"{source} is not valid: {len(problems)} problems"
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that `word` was probably meant to be, or None. Case, `-` and `_` do not count as differences."""
+    by_folded = {_folded(name): name for name in known}
+    found = difflib.get_close_matches(_folded(word), by_folded, n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str], *, otherwise: str) -> str:
+    """`did you mean 'x'?`, or the other hint when nothing is close."""
+    match = closest(word, known)
+    return f"did you mean '{match}'?" if match else otherwise
+
+
+def line_of(text: str | None, line: int) -> str | None:
+    """Line number `line` (from 1) of a text, without its end; None when there is none."""
+    if text is None or line < 1:
+        return None
+    start = 0
+    for _ in range(line - 1):
+        start = text.find("\n", start) + 1
+        if not start:
+            return None
+    end = text.find("\n", start)
+    return (text[start:] if end < 0 else text[start:end]).rstrip("\r")
+
+
+def _excerpt_with_caret(excerpt: str, line: int, column: int) -> list[str]:
+    start = max(0, column - _LONGEST_EXCERPT // 2) if len(excerpt) > _LONGEST_EXCERPT else 0
+    shown = excerpt[start : start + _LONGEST_EXCERPT]
+    gutter = f"  {line} | "
+    # tabs are kept in the padding so that the caret stands under the right character
+    padding = "".join("\t" if character == "\t" else " " for character in shown[: max(0, column - 1 - start)])
+    return [gutter + shown, " " * (len(gutter) - 2) + "| " + padding + "^"]
+
+
+def _as_data(problem: Problem) -> dict[str, Any]:
+    location = f"{problem.source}#line {problem.line}" if problem.line else problem.source
+    return {
+        "path": problem.path or "*",
+        "message": problem.message,
+        "value": problem.value,
+        "location": location,
+        "line": problem.line or None,
+        "column": problem.column or None,
+        "code": problem.code,
+        "hint": problem.hint,
+    }
+
+
+def _folded(word: str) -> str:
+    return word.lower().replace("-", "_")

@@ -1,0 +1,336 @@
+"""YAML text becomes a `Document`: data with line and column marks, and nothing taken for granted.
+
+Contract: YAML 1.1 as PyYAML's safe loader reads it, because az does. Different on purpose: duplicate keys are refused,
+timestamps stay text, keys are always the text that was written, and what the reader is willing to hold is bounded.
+The only module of the specs that knows PyYAML; its C parser is used where there is one.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from mlctl.errors import AuthError, InvalidSpecError, NotFoundError, UsageError
+from mlctl.spec.document import Document, KeyPath, Mark, dotted
+from mlctl.spec.problems import WARNING, Problem, line_of, summary
+from mlctl.spec.syntax import explain
+
+LARGEST_FILE = 4 * 1024 * 1024
+"""Bytes. The longest published specs have a few hundred kilobytes."""
+
+DEEPEST = 100
+"""Levels of maps and lists."""
+
+LARGEST_EXPANSION = 20_000
+"""Values that aliases may add to those that are written."""
+
+MOST_PROBLEMS = 100
+"""After so many of a kind the reader stops telling; nobody reads further."""
+
+_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TAG = "tag:yaml.org,2002:"
+_SCALAR_TAGS = ("int", "float", "bool", "null", "timestamp")
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def read_file(path: Path) -> Document:
+    """Read the YAML file at `path`. NotFoundError, UsageError (a folder), AuthError, or InvalidSpecError."""
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no file '{path}'", hint="check the path given with --file") from None
+    except IsADirectoryError:
+        raise UsageError(f"'{path}' is a folder, not a YAML file", hint="name the YAML file in it") from None
+    except PermissionError:
+        raise AuthError(f"'{path}' may not be read", hint="check the rights of the file") from None
+    document = read_bytes(content, source=str(path))
+    document.folder = path.absolute().parent
+    return document
+
+
+def read_bytes(content: bytes, *, source: str) -> Document:
+    """Read the bytes of a YAML file: UTF-8, or UTF-16/32 with a byte order mark."""
+    if len(content) > LARGEST_FILE:
+        message = f"the file has more than {LARGEST_FILE // 1024 // 1024} MB, too much for a spec"
+        _refuse(Problem("too_large", "", message, source=source, line=1, column=1, hint="is this the right file?"))
+    encoding = next((name for bom, name in _BOMS if content.startswith(bom)), "utf-8")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode(encoding, errors="replace")
+        line, column = _position(before, len(before))
+        message = f"the file is not {encoding.removesuffix('-sig').upper()} text (byte 0x{content[error.start]:02x})"
+        hint = "save the file as UTF-8"
+        _refuse(Problem("not_text", "", message, source=source, line=line, column=column, hint=hint))
+    return read_text(text, source=source)
+
+
+def read_text(text: str, *, source: str) -> Document:
+    """Read YAML text that holds one map. Raises InvalidSpecError with every problem that was found."""
+    forbidden = _FORBIDDEN.search(text)
+    if forbidden:
+        line, column = _position(text, forbidden.start())
+        message = f"character U+{ord(forbidden.group()):04X} is not allowed in YAML"
+        hint = "remove the character; text editors can show invisible ones"
+        _refuse(Problem("not_text", "", message, source=source, line=line, column=column, hint=hint))
+    composer = _Composer(text, source)
+    root = composer.compose()
+    builder = _Builder(composer)
+    data = builder.build(root, (), root)
+    if builder.problems:
+        raise InvalidSpecError(summary(builder.problems, source), problems=builder.problems)
+    return Document(data=data, marks=builder.marks, source=source, text=text, warnings=builder.warnings)
+
+
+class _Node:
+    """A node of the text: a scalar (`raw`), a list (`items`) or a map (`pairs`)."""
+
+    __slots__ = ("block", "column", "items", "line", "open", "pairs", "plain", "raw", "tag")
+
+    def __init__(self, line: int, column: int, tag: str) -> None:
+        self.line = line
+        self.column = column
+        self.tag = tag
+        self.raw: str | None = None
+        self.items: list[_Node] | None = None
+        self.pairs: list[tuple[_Node, _Node]] | None = None
+        self.plain = self.block = False
+        self.open = True
+
+
+class _Composer:
+    """Parser events become nodes. PyYAML's own composer is recursive in C and has no bound, hence this one."""
+
+    def __init__(self, text: str, source: str) -> None:
+        self.text = text
+        self.source = source
+        self.loader = _BASE(text)
+        self.anchors: dict[str, _Node] = {}
+        self.count = 0
+
+    def compose(self) -> _Node:
+        try:
+            self._next()
+            event = self._next()
+            if isinstance(event, yaml.StreamEndEvent):
+                self.fail("empty", 1, 1, "the file is empty", hint="a spec is a map of keys, such as 'command: …'")
+            root = self._node(self._next(), 0)
+            self._next()
+            event = self._next()
+            if not isinstance(event, yaml.StreamEndEvent):
+                line, column = _start(event)
+                hint = "keep one document per file; remove what follows this '---'"
+                self.fail("several_documents", line, column, "the file holds more than one document", hint=hint)
+        except yaml.MarkedYAMLError as error:
+            message, hint, line, column = explain(error, self.text)
+            self.fail("yaml", line, column, message, hint=hint)
+        if root.pairs is None:
+            what = "a list" if root.items is not None else "empty" if root.raw == "" else "a single value"
+            code = "empty" if root.raw == "" else "not_a_map"
+            hint = "a spec is a map of keys, such as 'command: …'"
+            self.fail(code, root.line, root.column, f"the document is {what}, a map of keys is expected", hint=hint)
+        return root
+
+    def _next(self) -> Any:
+        return self.loader.get_event()
+
+    def _node(self, event: Any, depth: int) -> _Node:
+        line, column = _start(event)
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event.anchor, line, column)
+        if depth > DEEPEST:
+            message = f"maps and lists are nested more than {DEEPEST} deep"
+            self.fail("too_deep", line, column, message, hint="is this the right file?")
+        self.count += 1
+        node = _Node(line, column, self._tag(event))
+        if event.anchor:
+            self.anchors[event.anchor] = node
+        if isinstance(event, yaml.ScalarEvent):
+            node.raw = event.value
+            node.plain = event.style in (None, "")
+            node.block = event.style in ("|", ">")
+        elif isinstance(event, yaml.SequenceStartEvent):
+            node.items = []
+            while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+                node.items.append(self._node(event, depth + 1))
+        else:
+            node.pairs = []
+            while not isinstance(event := self._next(), yaml.MappingEndEvent):
+                key = self._node(event, depth + 1)
+                node.pairs.append((key, self._node(self._next(), depth + 1)))
+        node.open = False
+        return node
+
+    def _alias(self, anchor: str | None, line: int, column: int) -> _Node:
+        node = self.anchors.get(anchor or "")
+        if node is None:
+            hint = f"define it before with '&{anchor}', or quote the text if the * is part of it"
+            self.fail("yaml", line, column, f"the alias *{anchor} has no anchor", hint=hint)
+        if node.open:
+            message = f"the alias *{anchor} stands inside what it names"
+            self.fail("yaml", line, column, message, hint="a document cannot contain itself; write the value out")
+        return node
+
+    def _tag(self, event: Any) -> str:
+        """The resolved tag without its prefix: str, int, map, …"""
+        scalar = isinstance(event, yaml.ScalarEvent)
+        if scalar and event.tag is None:
+            return str(self.loader.resolve(yaml.ScalarNode, event.value, event.implicit)).removeprefix(_TAG)
+        own = "str" if scalar else "seq" if isinstance(event, yaml.SequenceStartEvent) else "map"
+        if event.tag in (None, "!"):
+            return own
+        tag = str(event.tag).removeprefix(_TAG)
+        if tag != own and not (scalar and tag in _SCALAR_TAGS):
+            line, column = _start(event)
+            shown = str(event.tag).replace(_TAG, "!!")
+            self.fail("yaml", line, column, f"the tag {shown} means nothing here", hint="remove the tag")
+        return tag
+
+    def fail(self, code: str, line: int, column: int, message: str, *, hint: str) -> NoReturn:
+        excerpt = line_of(self.text, line)
+        _refuse(Problem(code, "", message, source=self.source, line=line, column=column, hint=hint, excerpt=excerpt))
+
+
+class _Builder:
+    """Nodes become data and marks; aliases and merge keys are written out, within bounds."""
+
+    def __init__(self, composer: _Composer) -> None:
+        self.composer = composer
+        self.limit = composer.count + LARGEST_EXPANSION
+        self.count = 0
+        self.marks: dict[KeyPath, Mark] = {}
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+
+    def build(self, node: _Node, path: KeyPath, key: _Node) -> Any:
+        self.count += 1
+        if self.count > self.limit or len(path) > DEEPEST:
+            message = f"the aliases of this document expand to more than {LARGEST_EXPANSION} values"
+            self.composer.fail("too_large", node.line, node.column, message, hint="write the values out")
+        self.marks[path] = Mark(node.line, node.column, key.line, key.column, node.raw, node.plain, node.block)
+        if node.pairs is not None:
+            return self._map(node, path)
+        if node.items is not None:
+            return [self.build(item, (*path, index), item) for index, item in enumerate(node.items)]
+        return self._scalar(node, path)
+
+    def _map(self, node: _Node, path: KeyPath) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        seen: dict[str, _Node] = {}
+        merged: list[_Node] = []
+        for key, value in node.pairs or ():
+            if key.tag == "merge":
+                merged += self._merged(value)
+                continue
+            name = self._key(key, path)
+            if name in seen:
+                self._duplicate(name, (*path, name), key, seen[name])
+                continue
+            seen[name] = key
+            data[name] = self.build(value, (*path, name), key)
+        self._merge(merged, data, path)
+        return data
+
+    def _merge(self, merged: list[_Node], data: dict[str, Any], path: KeyPath) -> None:
+        """Keys of `<<` maps: a map's own keys win, then the first map in the list."""
+        waiting = list(merged)
+        depth = 0
+        while waiting:
+            depth += 1
+            if depth > self.limit:
+                self.composer.fail("too_large", waiting[0].line, 1, "too many merge keys", hint="write the values out")
+            source = waiting.pop(0)
+            for key, value in source.pairs or ():
+                if key.tag == "merge":
+                    waiting[:0] = self._merged(value)
+                    continue
+                name = self._key(key, path)
+                if name not in data:
+                    data[name] = self.build(value, (*path, name), key)
+
+    def _merged(self, value: _Node) -> list[_Node]:
+        sources = value.items if value.items is not None else [value]
+        for source in sources:
+            if source.pairs is None:
+                hint = "write '<<: *name' where the anchor &name stands on a map"
+                self.composer.fail("yaml", source.line, source.column, "'<<' needs a map or a list of maps", hint=hint)
+        return sources
+
+    def _key(self, key: _Node, path: KeyPath) -> str:
+        if key.raw is None or (key.raw == "" and key.plain):
+            what = "a key is missing before ':'" if key.raw == "" else "a key must be text, not a map or a list"
+            self.composer.fail("yaml", key.line, key.column, what, hint="write 'name: value'")
+        if key.tag not in ("str", "int", "value"):
+            message = f"the key {key.raw} is not text for other YAML readers ({_WORDS.get(key.tag, key.tag)})"
+            self._warn("yaml_key", (*path, key.raw), key, message, f'write it in quotes: "{key.raw}"')
+        return key.raw
+
+    def _duplicate(self, name: str, path: KeyPath, key: _Node, first: _Node) -> None:
+        if len(self.problems) >= MOST_PROBLEMS:
+            return
+        self.problems.append(
+            Problem(
+                "duplicate_key",
+                dotted(path),
+                f"the key '{name}' stands here a second time (first on line {first.line})",
+                hint="remove one of the two; az takes the last one without a word",
+                source=self.composer.source,
+                line=key.line,
+                column=key.column,
+                excerpt=line_of(self.composer.text, key.line),
+            )
+        )
+
+    def _scalar(self, node: _Node, path: KeyPath) -> Any:
+        raw = node.raw or ""
+        if node.tag == "null":
+            return None
+        if node.tag not in ("int", "float", "bool"):
+            if node.tag == "timestamp" and node.plain:
+                message = f"{raw} is taken as text here, but az reads it as a date"
+                self._warn("yaml_date", path, node, message, f'write it in quotes: "{raw}"')
+            return raw
+        construct = getattr(self.composer.loader, f"construct_yaml_{node.tag}")
+        try:
+            value = construct(yaml.ScalarNode(_TAG + node.tag, raw))
+        except (ValueError, KeyError, IndexError):
+            return raw
+        if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):  # noqa: PLR0124
+            return raw
+        return value
+
+    def _warn(self, code: str, path: KeyPath, node: _Node, message: str, hint: str) -> None:
+        if len(self.warnings) >= MOST_PROBLEMS:
+            return
+        excerpt = line_of(self.composer.text, node.line)
+        source, line, column = self.composer.source, node.line, node.column
+        self.warnings.append(
+            Problem(code, dotted(path), message, node.raw, None, hint, source, line, column, WARNING, excerpt)
+        )
+
+
+_WORDS = {"bool": "true or false", "null": "nothing", "float": "a number", "timestamp": "a date"}
+
+
+def _start(event: Any) -> tuple[int, int]:
+    return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+def _position(text: str, offset: int) -> tuple[int, int]:
+    return text.count("\n", 0, offset) + 1, offset - (text.rfind("\n", 0, offset) + 1) + 1
+
+
+def _refuse(problem: Problem) -> NoReturn:
+    raise InvalidSpecError(summary([problem], problem.source), problems=[problem])
