@@ -1,0 +1,255 @@
+"""A document against its schema: every problem, at its line, in words.
+
+The only module that knows the validator. Compiled schemas are kept for the life of the process. An alternative
+(`anyOf`) is never shown as such: the one that was meant is chosen, and its own problems are told.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from mlctl.errors import InvalidSpecError
+from mlctl.spec.coercion import coerce, misread
+from mlctl.spec.document import Document, KeyPath, dotted, in_file_order
+from mlctl.spec.problems import Problem, closest, did_you_mean, summary
+from mlctl.spec.schema import (
+    Schema,
+    branch_types,
+    choose_branch,
+    known_keys,
+    load_schema,
+    resolve,
+    schema_at,
+    type_of,
+    types_of,
+)
+
+MOST_PROBLEMS = 100
+"""After so many the rest is not told."""
+
+_TYPE_WORDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "object": "a map",
+    "array": "a list",
+    "null": "nothing",
+}
+
+
+def check(document: Document, name: str) -> tuple[Any, list[Problem], list[Problem]]:
+    """Check a document against schema `name` (`commandJob`, …).
+
+    Returns the data with what az forgives put right, the errors in file order, and the warnings.
+    """
+    root = load_schema(name)
+    data, warnings = coerce(document, root)
+    problems: list[Problem] = []
+    for problem in _problems(_Scope(document, name, root), data, root, ()):
+        problems.append(problem)
+        if len(problems) >= MOST_PROBLEMS:
+            break
+    return data, in_file_order(problems, document.source), [*document.warnings, *warnings]
+
+
+def refuse_if_any(document: Document, problems: list[Problem]) -> None:
+    """Raise InvalidSpecError with these problems, in file order, if there are any."""
+    if problems:
+        ordered = in_file_order(problems, document.source)
+        raise InvalidSpecError(summary(ordered, document.source), problems=ordered)
+
+
+@functools.cache
+def _validator(key: str) -> Any:
+    """A compiled validator: `name`, or `name` with the JSON of one alternative after a blank."""
+    import jsonschema_rs
+
+    name, _, branch = key.partition(" ")
+    root = load_schema(name)
+    schema = {**json.loads(branch), "$defs": root["$defs"]} if branch else root
+    return jsonschema_rs.Draft202012Validator(schema)
+
+
+class _Scope(NamedTuple):
+    """What stays the same while one document is checked."""
+
+    document: Document
+    name: str
+    root: Schema
+
+
+class _Finding(NamedTuple):
+    """One error of the validator: the value it is about, and the schema that refused it."""
+
+    path: KeyPath
+    value: Any
+    schema: Schema
+    kind: Any
+
+
+def _problems(scope: _Scope, value: Any, schema: Schema, prefix: KeyPath) -> Iterator[Problem]:
+    """Problems of a value against the whole schema or against one alternative in it."""
+    key = scope.name if schema is scope.root else f"{scope.name} {json.dumps(schema)}"
+    complete = {**schema, "$defs": scope.root["$defs"]}
+    for error in _validator(key).iter_errors(value):
+        schema_here = schema_at(complete, list(error.schema_path)[:-1])
+        finding = _Finding((*prefix, *error.instance_path), error.instance, schema_here, error.kind)
+        keyword = type(error.kind).__name__.partition("_")[2]
+        if keyword == "AnyOf":
+            yield from _alternatives(scope, finding)
+        elif keyword in _DESCRIBERS:
+            yield from _DESCRIBERS[keyword](scope, finding)
+        else:
+            message = f"{_label(finding.path)}: {error.message}"
+            yield scope.document.problem("invalid_value", finding.path, message, value=finding.value)
+
+
+def _alternatives(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
+    branches = finding.schema["anyOf"]
+    branch = choose_branch(finding.value, branches, scope.root)
+    if branch is not None:
+        yield from _problems(scope, finding.value, branch, finding.path)
+    elif isinstance(finding.value, dict) and (types := branch_types(branches, scope.root)):
+        yield _not_one_of(scope.document, (*finding.path, "type"), finding.value["type"], types)
+    else:
+        titles = [resolve(branch, scope.root).get("title", "a value") for branch in branches]
+        expected = finding.schema.get("x-expected") or _listed(titles)
+        types_of_all = tuple(kind for branch in branches for kind in types_of(resolve(branch, scope.root)))
+        yield _wrong_type(scope.document, finding.path, finding.value, expected, types_of_all)
+
+
+def _type(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
+    types = tuple(name for name in types_of(finding.schema) if name != "null")
+    expected = _listed([_TYPE_WORDS[name] for name in types])
+    yield _wrong_type(scope.document, finding.path, finding.value, expected, types)
+
+
+def _required(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
+    key = finding.kind.property
+    path = (*finding.path, key)
+    about = resolve(finding.schema.get("properties", {}).get(key, {}), scope.root).get("description", "")
+    hint = f"add '{key}: …'" + (f" ({about.rstrip('.')})" if about else "")
+    if key == "path" and path[:1] == ("inputs",):
+        hint = "add 'path: …' for data, or 'value: …' for a literal"
+    yield scope.document.problem("missing_key", path, f"'{dotted(path)}' is missing", hint=hint)
+
+
+def _additional(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
+    known = known_keys(finding.schema, scope.root)
+    where = f" in {_label(finding.path)}" if finding.path else ""
+    for key in finding.kind.unexpected:
+        path = (*finding.path, key)
+        otherwise = _elsewhere(key, finding.path, scope.root) or f"known keys: {', '.join(known)}"
+        hint = did_you_mean(key, known, otherwise=otherwise)
+        message = f"unknown key '{key}'{where}"
+        value = finding.value.get(key)
+        yield scope.document.problem("unknown_key", path, message, value=value, hint=hint, on_key=True)
+
+
+def _enum(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
+    members = finding.schema.get("enum", [finding.schema.get("const")])
+    allowed = [member for member in members if isinstance(member, str)]
+    if isinstance(finding.value, str):
+        yield _not_one_of(scope.document, finding.path, finding.value, allowed)
+    else:
+        yield _wrong_type(scope.document, finding.path, finding.value, _listed(allowed), ("string",))
+
+
+def _limit(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
+    at_least = type(finding.kind).__name__.endswith("_Minimum")
+    limit = finding.schema["minimum" if at_least else "maximum"]
+    message = f"{_label(finding.path)} is {finding.value}, it must be at {'least' if at_least else 'most'} {limit}"
+    hint = f"write a number from {limit}" if at_least else f"write a number up to {limit}"
+    yield scope.document.problem("out_of_range", finding.path, message, value=finding.value, hint=hint)
+
+
+def _pattern(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
+    about = finding.schema.get("description", "text of another form").rstrip(".")
+    message = f"{_label(finding.path)} cannot be {_shown(finding.value)}"
+    hint = f"such as {finding.schema['x-example']}" if "x-example" in finding.schema else f"write {about}"
+    yield scope.document.problem("invalid_value", finding.path, message, value=finding.value, expected=about, hint=hint)
+
+
+def _empty(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
+    message = f"{_label(finding.path)} is empty"
+    hint = "write a value, or remove the key"
+    yield scope.document.problem("empty_value", finding.path, message, value=finding.value, hint=hint)
+
+
+_DESCRIBERS: dict[str, Callable[[_Scope, _Finding], Iterator[Problem]]] = {
+    "Type": _type,
+    "Required": _required,
+    "AdditionalProperties": _additional,
+    "Enum": _enum,
+    "Constant": _enum,
+    "Minimum": _limit,
+    "Maximum": _limit,
+    "Pattern": _pattern,
+    "MinLength": _empty,
+}
+
+
+def _wrong_type(document: Document, path: KeyPath, value: Any, expected: str, types: tuple[str, ...]) -> Problem:
+    if value is None:
+        hint = f"write {expected}, or remove the key"
+        return document.problem("empty_value", path, f"{_label(path)} is empty", expected=expected, hint=hint)
+    hint = f"write {expected} here"
+    phrase = misread(document, path, value)
+    message = f"{_label(path)} is {_described(value)}, {expected} is expected"
+    if "string" in types and type_of(value) in ("boolean", "integer", "number"):
+        mark = document.marks.get(path)
+        raw = mark.raw if mark is not None and mark.raw is not None else str(value)
+        hint = f'write it in quotes: "{raw}"'
+        if phrase:
+            message = f"{_label(path)}: {phrase}, {expected} is expected"
+    elif phrase:
+        message = f"{_label(path)}: {phrase}, {expected} is expected"
+    return document.problem("wrong_type", path, message, value=value, expected=expected, hint=hint)
+
+
+def _not_one_of(document: Document, path: KeyPath, value: Any, allowed: list[str]) -> Problem:
+    listed = ", ".join(allowed)
+    message = f"{_label(path)} cannot be {_shown(value)}"
+    hint = did_you_mean(str(value), allowed, otherwise=f"use one of: {listed}")
+    return document.problem("not_allowed", path, message, value=value, expected=f"one of: {listed}", hint=hint)
+
+
+def _elsewhere(key: str, path: KeyPath, root: Schema) -> str | None:
+    """Where a key would be right: under a neighbour, or at the top."""
+    top = root["properties"]
+    if path and key in top:
+        return f"'{key}' stands at the top of the document, not under '{dotted(path)}'"
+    for name, part in top.items():
+        inside = resolve(part, root).get("properties", {})
+        match = closest(key, inside)
+        if match:
+            return f"did you mean '{name}.{match}'?"
+    return None
+
+
+def _label(path: KeyPath) -> str:
+    return f"'{dotted(path)}'" if path else "the document"
+
+
+def _described(value: Any) -> str:
+    name = type_of(value)
+    if name in ("object", "array"):
+        return _TYPE_WORDS[name]
+    return {"boolean": "the boolean ", "string": "the text ", "integer": "the number ", "number": "the number "}[
+        name
+    ] + _shown(value)
+
+
+def _shown(value: Any) -> str:
+    text = f"'{value}'" if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+def _listed(words: list[str]) -> str:
+    """`a`, `a or b`, `a, b or c`, each once."""
+    words = list(dict.fromkeys(words))
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
