@@ -1,1 +1,80 @@
-"""."""
+"""Jobs as containers of a Docker or Podman engine on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mlctl.backends.base import Backend, Health, Plan
+from mlctl.backends.docker.plan import plan_job
+from mlctl.backends.supervised.jobs import SupervisedJobs
+from mlctl.backends.supervised.payload import Place
+from mlctl.backends.supervised.runner import Run, Runner
+from mlctl.entities.compute import Compute
+from mlctl.entities.job import CommandJob
+from mlctl.errors import MlctlError
+from mlctl.settings import Settings
+from mlctl.store.workspaces import WorkspaceStore
+
+_PATIENCE = 5.0
+"""Seconds for an engine's answer where nobody wants to wait."""
+
+
+def connect(settings: Settings, store: WorkspaceStore) -> Backend:
+    """The back end `docker`, bound to a workspace. The engine is reached by `health` and by the job's supervisor."""
+
+    def plan(job: CommandJob, compute: Compute, place: Place) -> Plan:
+        from mlctl.environments.curated import load_table
+        from mlctl.environments.resolution import resolve
+
+        table = settings.text("environments.map")
+        environment = resolve(job.environment, load_table(Path(table) if table else None))
+        return plan_job(job, compute, place, environment, settings.pairs("images.mirrors"))
+
+    return Backend(name="docker", jobs=SupervisedJobs(settings, store, plan), health=lambda: health(settings))
+
+
+def runner(run: Run) -> Runner:
+    """The runner for one job; see `supervised.runner`."""
+    from mlctl.backends.docker.runner import DockerRunner
+
+    return DockerRunner(run)
+
+
+def abandon(name: str, payload: dict[str, Any], settings: Settings) -> None:
+    """Kill and remove what is left of a job whose supervisor died.
+
+    May be called again and again; does nothing when the engine is down (its containers are then found next time).
+    """
+    from mlctl.backends.docker.client import open_engine
+    from mlctl.backends.docker.runner import remove_containers
+
+    try:
+        engine = open_engine(settings, payload["docker"]["host"], patience=_PATIENCE)
+        remove_containers(engine, name, payload["folder"])
+    except MlctlError:
+        return
+
+
+def health(settings: Settings, host: str | None = None) -> Health:
+    """Whether an engine answers, which and where; else what was tried. Never raises, waits a few seconds at most."""
+    from mlctl.backends.docker.client import open_engine
+    from mlctl.backends.docker.runner import kind_of
+
+    try:
+        engine = open_engine(settings, host, patience=_PATIENCE)
+        info = engine.info()
+    except MlctlError as error:
+        return Health(ok=False, reason=error.message, hint=error.hint or "", facts=error.details)
+    kind = kind_of(info)
+    facts = {
+        "address": engine.candidate.address,
+        "found_by": engine.candidate.source,
+        "version": info.get("ServerVersion"),
+        "system": info.get("OperatingSystem"),
+        "cpus": info.get("NCPU"),
+        "memory_bytes": info.get("MemTotal"),
+        "rootless": kind.rootless,
+        "gpus": kind.gpus,
+    }
+    return Health(ok=True, facts=facts)

@@ -1,0 +1,248 @@
+"""The Docker engine: the only importer of the SDK, and all traffic with an engine (Podman's compatible one too).
+
+Every exception of the SDK and of the HTTP library below it leaves here as an mlctl error. `EngineGoneError` means that
+the connection broke or cannot be made; everything else is an answer of the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from mlctl.backends.docker.address import Candidate, candidates, refuse_remote
+from mlctl.errors import AuthError, ConflictError, MlctlError, NotFoundError, UnavailableError
+
+if TYPE_CHECKING:
+    import docker
+
+    from mlctl.settings import Settings
+
+_ANSWER_SECONDS = 60.0
+
+
+class EngineGoneError(UnavailableError):
+    """The engine cannot be reached, or went away in the middle of something."""
+
+
+class RefusedError(UnavailableError):
+    """The engine answered that it cannot; `text` is what it said."""
+
+    def __init__(self, message: str, *, text: str) -> None:
+        super().__init__(message, details={"text": text})
+        self.text = text
+
+
+def open_engine(settings: Settings, host: str | None = None, *, patience: float = _ANSWER_SECONDS) -> Engine:
+    """Connect to the engine that settings (or the compute's `host`) name, else to the first that answers.
+
+    `patience`: seconds to wait for an answer that the engine gives at once. Raises UnavailableError with everything
+    that was tried, UnsupportedError for an engine on another machine.
+    """
+    value = settings.get("docker.host")
+    given, source = (host, "the compute's host") if host else (value.value, value.source)
+    tried = []
+    for candidate in candidates(given, source, settings.environ):
+        refuse_remote(candidate)
+        if candidate.socket and not candidate.socket.exists():
+            tried.append((candidate, "no such socket"))
+            continue
+        try:
+            return Engine(candidate, patience)
+        except EngineGoneError as error:
+            tried.append((candidate, error.message))
+    raise _not_reachable(tried)
+
+
+class Engine:
+    """One connection to an engine. Not to be shared between threads: see `again`."""
+
+    def __init__(self, candidate: Candidate, patience: float = _ANSWER_SECONDS) -> None:
+        """Connect. Raises EngineGoneError, and UnavailableError when the SDK is not installed."""
+        self.candidate = candidate
+        self._patience = patience
+        sdk = _import_sdk()
+        tls = _tls(sdk) if candidate.address.startswith(("tcp:", "https:")) else None
+        with _translated("connect"):
+            self._api = sdk.APIClient(
+                base_url=candidate.address, version="auto", timeout=patience, **({"tls": tls} if tls else {})
+            )
+
+    def again(self) -> Engine:
+        """A connection of its own to the same engine, for another thread or after a break. Raises EngineGoneError."""
+        return Engine(self.candidate, self._patience)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._api.close()
+
+    def info(self) -> dict[str, Any]:
+        """What the engine says about itself: ServerVersion, SecurityOptions, Runtimes, …"""
+        with _translated("ask the engine"):
+            return dict(self._api.info())
+
+    def image(self, name: str) -> dict[str, Any] | None:
+        """The image's facts, None when it is not on this machine."""
+        with _translated(f"look at image {name}"):
+            try:
+                return dict(self._api.inspect_image(name))
+            except _import_sdk().errors.NotFound:
+                return None
+
+    def pull(self, repository: str, tag: str, platform: str | None) -> Iterator[dict[str, Any]]:
+        """Pull an image; the engine's progress messages. An error may also be the last of them."""
+        with _translated(f"pull {repository}"):
+            yield from self._api.pull(repository, tag=tag, stream=True, decode=True, platform=platform)
+
+    def build(
+        self,
+        context: BinaryIO,
+        *,
+        tag: str,
+        dockerfile: str,
+        build_args: Mapping[str, str],
+        labels: Mapping[str, str],
+        network: str | None,
+        platform: str | None,
+    ) -> Iterator[dict[str, Any]]:
+        """Build an image from a tar; the engine's messages. An error may also be the last of them."""
+        with _translated(f"build {tag}"):
+            yield from self._api.build(
+                fileobj=context, custom_context=True, tag=tag, dockerfile=dockerfile, buildargs=dict(build_args),
+                labels=dict(labels), network_mode=network, platform=platform, rm=True, forcerm=True, decode=True,
+                timeout=24 * 3600, use_config_proxy=False,
+            )  # fmt: skip
+
+    def create(self, config: Mapping[str, Any], *, name: str, platform: str | None = None) -> str:
+        """Make a container from an Engine API request; returns its id. Raises RefusedError, ConflictError."""
+        with _translated(f"make container {name}"):
+            made = self._api.create_container_from_config(dict(config), name, platform)
+            return str(made["Id"])
+
+    def start(self, container: str) -> None:
+        """Start a container. Raises RefusedError with the engine's words."""
+        with _translated("start the container"):
+            self._api.start(container)
+
+    def wait(self, container: str) -> int:
+        """Block until the container has ended; its exit code."""
+        with _translated("wait for the container"):
+            return int(self._api.wait(container, timeout=None)["StatusCode"])
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        """Facts of a container. Raises NotFoundError."""
+        with _translated("look at the container"):
+            return dict(self._api.inspect_container(container))
+
+    def words(self, container: str) -> str:
+        """The last lines that the container's own output holds: what went wrong before the log was open."""
+        with _translated("read the container's output"):
+            return bytes(self._api.logs(container, tail=20)).decode(errors="replace")
+
+    def stats(self, container: str) -> dict[str, Any]:
+        """Use of memory and processor right now."""
+        with _translated("read the container's use of resources"):
+            return dict(self._api.stats(container, decode=None, stream=False, one_shot=True))
+
+    def execute(self, container: str, command: Sequence[str]) -> None:
+        """Run a command in a running container without waiting for it."""
+        with _translated("run a command in the container"):
+            made = self._api.exec_create(container, list(command), stdout=False, stderr=False)
+            self._api.exec_start(made["Id"], detach=True)
+
+    def kill(self, container: str, signal: str) -> None:
+        """Send a signal to the first process of the container; KILL ends them all."""
+        with _translated("signal the container"):
+            self._api.kill(container, signal)
+
+    def remove(self, container: str) -> None:
+        """Kill and remove the container and its anonymous volumes; fine when it is gone already."""
+        with _translated("remove the container"):
+            try:
+                self._api.remove_container(container, force=True, v=True)
+            except _import_sdk().errors.NotFound:
+                return
+
+    def containers(self, labels: Mapping[str, str]) -> list[str]:
+        """Ids of all containers, running or not, that carry these labels."""
+        with _translated("list containers"):
+            wanted = [f"{name}={value}" for name, value in labels.items()]
+            return [str(found["Id"]) for found in self._api.containers(all=True, filters={"label": wanted})]
+
+
+def _import_sdk() -> Any:
+    try:
+        import docker
+    except ImportError as error:
+        raise UnavailableError(
+            "the docker back end needs the Python package docker, which is not installed",
+            hint="pip install 'mlctl[docker]'",
+        ) from error
+    return docker
+
+
+def _tls(sdk: Any) -> docker.TLSConfig | None:
+    """Certificates of DOCKER_CERT_PATH and DOCKER_TLS_VERIFY, read as the docker command reads them."""
+    tls: docker.TLSConfig | None = sdk.utils.kwargs_from_env().get("tls")
+    return tls
+
+
+@contextmanager
+def _translated(action: str) -> Iterator[None]:
+    """Turn what the SDK and the HTTP library raise into mlctl errors."""
+    import requests
+    import urllib3
+
+    errors = _import_sdk().errors
+    try:
+        yield
+    except MlctlError:
+        raise
+    except errors.APIError as error:
+        raise _refused(action, error) from error
+    except (errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise EngineGoneError(f"cannot {action}: {_plain(error)}", hint="is the engine running?") from error
+
+
+def _refused(action: str, error: Any) -> MlctlError:
+    text = str(error.explanation or error)
+    status = error.response.status_code if error.response is not None else 0
+    if status == 404:
+        return NotFoundError(f"cannot {action}: {text}", details={"text": text})
+    if status == 409:
+        return ConflictError(f"cannot {action}: {text}", details={"text": text})
+    if status in (401, 403):
+        return AuthError(f"cannot {action}: {text}", details={"text": text})
+    return RefusedError(f"cannot {action}: {text}", text=text)
+
+
+def _plain(error: BaseException) -> str:
+    """The reason behind a chain of wrapped exceptions in the words of the operating system."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror.lower()
+        seen = seen.__cause__ or seen.__context__
+    text = str(error)
+    known = ("Permission denied", "Connection refused", "No such file", "timed out", "Connection reset")
+    return next((words.lower() for words in known if words in text), " ".join(text.split())[:300])
+
+
+def _not_reachable(tried: Sequence[tuple[Candidate, str]]) -> UnavailableError:
+    listing = "; ".join(f"{candidate.address} ({candidate.source}): {reason}" for candidate, reason in tried)
+    reasons = " ".join(reason for _, reason in tried)
+    if "permission denied" in reasons:
+        hint = (
+            "you may not use the engine: add yourself to its group (sudo usermod -aG docker $USER, then log in again)"
+        )
+    elif "refused" in reasons:
+        hint = "there is a socket but nobody listens: start the engine (sudo systemctl start docker)"
+    else:
+        hint = (
+            "start one (sudo systemctl start docker, or systemctl --user start podman.socket), install one, "
+            "or name its address: mlctl config set docker.host unix:///path/of/docker.sock"
+        )
+    facts = [
+        {"address": candidate.address, "source": candidate.source, "reason": reason} for candidate, reason in tried
+    ]
+    return UnavailableError(f"no Docker engine can be reached; tried {listing}", hint=hint, details={"tried": facts})

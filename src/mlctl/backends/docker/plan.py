@@ -1,0 +1,166 @@
+"""From a checked command job to containers of this machine's engine: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from mlctl.backends.base import Plan, Upload
+from mlctl.backends.docker.arguments import parse_arguments, parse_size
+from mlctl.backends.supervised.payload import Place, job_document, job_payload
+from mlctl.entities.compute import Compute
+from mlctl.entities.job import CommandJob
+from mlctl.environments.resolution import ResolvedEnvironment
+from mlctl.errors import UnsupportedError, UsageError
+from mlctl.images.names import apply_mirrors
+
+DEFAULT_PYTHON = "3.11"
+"""Python of the image for an environment that names neither an image nor a version."""
+
+_NOT_HONOURED = {
+    "resources.locations": "there is one location: here",
+    "services": "interactive services are not started",
+    "identity": "the job runs as you",
+    "queue_settings": "the queue is first come, first served",
+}
+
+
+def plan_job(
+    job: CommandJob,
+    compute: Compute,
+    place: Place,
+    environment: ResolvedEnvironment,
+    mirrors: Mapping[str, str],
+    *,
+    conversion_error: str | None = None,
+) -> Plan:
+    """The plan of a job on the docker back end.
+
+    `mirrors`: the setting images.mirrors. `conversion_error`: why the conda file has no pip form, if it has none.
+    Raises UnsupportedError for docker_args that cannot be honoured and for values that make no sense.
+    """
+    payload = job_payload(job, place)
+    wanted = docker_payload(job, compute, environment, mirrors, conversion_error=conversion_error)
+    payload["docker"] = wanted
+    return Plan(
+        backend="docker",
+        kind="command",
+        name=job.name or "",
+        compute=compute.name,
+        payload=payload,
+        record={
+            **job_document(job),
+            "tags": job.tags,
+            "properties": job.properties,
+            "description": job.description,
+            "parent_job_name": job.parent_job_name,
+        },
+        uploads=(Upload("code", job.code),) if job.code else (),
+        warnings=tuple(_warnings(job, compute, wanted)),
+    )
+
+
+def docker_payload(
+    job: CommandJob,
+    compute: Compute,
+    environment: ResolvedEnvironment,
+    mirrors: Mapping[str, str],
+    *,
+    conversion_error: str | None = None,
+) -> dict[str, Any]:
+    """What the docker runner adds to the shared payload, under the key `docker`.
+
+    image, image_as_written: the base image under mirrors and as the spec names it; None with build.
+    build: {"path", "dockerfile_path"} or None. conda: the parsed conda file or None. python, packages, origin: what
+    pip installs. options: see `arguments`. shm_size: text or None. resources: {"memory", "cpus", "gpus"}. host: the
+    engine's address where the compute has its own.
+    """
+    requirements = environment.requirements
+    image = environment.image
+    if image is None and environment.build is None:
+        image = f"python:{requirements.python or DEFAULT_PYTHON}"
+    return {
+        "image": _mirrored(job, image, mirrors) if image else None,
+        "image_as_written": image,
+        "build": asdict(environment.build) if environment.build else None,
+        "conda": environment.conda,
+        "conversion_error": conversion_error,
+        "python": requirements.python,
+        "packages": list(requirements.packages),
+        "origin": requirements.origin,
+        "options": parse_arguments(job.resources.docker_args, where=job.where("resources.docker_args")),
+        "shm_size": _size(job, job.resources.shm_size),
+        "resources": _resources(job, compute),
+        "host": compute.settings.get("host"),
+    }
+
+
+def _mirrored(job: CommandJob, image: str, mirrors: Mapping[str, str]) -> str:
+    try:
+        return apply_mirrors(image, mirrors)
+    except UsageError as error:
+        raise UnsupportedError(
+            f"{job.where('environment.image')}environment.image: {error.message}", hint=error.hint
+        ) from error
+
+
+def _size(job: CommandJob, text: str | None) -> str | None:
+    if text is not None:
+        try:
+            parse_size(text)
+        except ValueError as error:
+            key = "resources.shm_size"
+            raise UnsupportedError(
+                f"{job.where(key)}{key}: {error}", hint="write a number with b, k, m or g"
+            ) from error
+    return text
+
+
+def _resources(job: CommandJob, compute: Compute) -> dict[str, Any]:
+    """Limits of each container: the compute's own, then those of the instance type that the job asks for."""
+    limits = {key: compute.settings.get(key) for key in ("memory", "cpus", "gpus")}
+    for key, value in _instance_type(job, compute).items():
+        if key in limits:
+            limits[key] = value
+    return limits
+
+
+def _instance_type(job: CommandJob, compute: Compute) -> Mapping[str, Any]:
+    types = compute.settings.get("instance_types") or {}
+    found = types.get(job.resources.instance_type or "", {})
+    return found if isinstance(found, Mapping) else {}
+
+
+def _warnings(job: CommandJob, compute: Compute, wanted: Mapping[str, Any]) -> list[str]:
+    """One sentence for each field that is not honoured here."""
+    found = []
+    if wanted["image"] != wanted["image_as_written"]:
+        found.append(f"image {wanted['image_as_written']!r} is replaced by {wanted['image']!r} (images.mirrors)")
+    if job.resources.instance_type and not _instance_type(job, compute):
+        found.append(
+            f"{job.where('resources.instance_type')}resources.instance_type: compute {compute.name!r} defines no "
+            f"{job.resources.instance_type!r}; the container may use what the machine has"
+        )
+    if job.resources.properties:
+        found.append(
+            f"{job.where('resources.properties')}resources.properties is not honoured by the docker back end: "
+            "use docker_args (--memory, --cpus, --gpus)"
+        )
+    if job.resources.instance_count > 1 and job.distribution is None:
+        found.append(
+            f"{job.where('resources.instance_count')}resources.instance_count: {job.resources.instance_count} "
+            "without a distribution: the command runs once"
+        )
+    for key, why in _NOT_HONOURED.items():
+        top, _, below = key.partition(".")
+        value = getattr(getattr(job, top), below) if below else getattr(job, top)
+        if value:
+            found.append(f"{job.where(key)}{key} is not honoured by the docker back end: {why}")
+    found += [
+        f"{job.where(f'outputs.{output.name}.name')}outputs.{output.name}.name: the output is kept with the job and "
+        f"not registered as asset {output.asset_name!r}"
+        for output in job.outputs.values()
+        if output.asset_name
+    ]
+    return found

@@ -1,0 +1,179 @@
+"""Build contexts: which files of a folder go to the engine, as one reproducible tar, and the digest of it all.
+
+Contract of `.dockerignore`: patterns of Go's filepath.Match plus `**`, relative to the context, the last match wins,
+`!` takes files back in, and what matches a folder matches everything below. The Dockerfile always goes along.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from mlctl.errors import NotFoundError
+
+IGNORE_FILE = ".dockerignore"
+
+
+def context_files(folder: Path, dockerfile: str) -> list[str]:
+    """Paths in the context, relative with `/`, sorted; folders are among them, links are not followed.
+
+    Raises NotFoundError when the folder or the Dockerfile in it is missing.
+    """
+    if not folder.is_dir():
+        raise NotFoundError(f"environment.build.path: no folder {folder}")
+    if not (folder / dockerfile).is_file():
+        raise NotFoundError(f"environment.build.dockerfile_path: no file {dockerfile} in {folder}")
+    ignored = ignore_rules(_read_text(folder / IGNORE_FILE))
+    always = {os.path.normpath(dockerfile).replace(os.sep, "/"), IGNORE_FILE}
+    return sorted(path for path in _walk(folder, ignored) if path in always or not ignored(path))
+
+
+def write_tar(
+    folder: Path,
+    files: list[str],
+    target: BinaryIO,
+    *,
+    replaced: Mapping[str, bytes] | None = None,
+    salt: str = "",
+) -> str:
+    """Write the files as a tar that is the same for the same content; returns the sha256 of it and `salt` in hex.
+
+    Owners and times are left out. `replaced` gives other content for some of the files.
+    """
+    digest = hashlib.sha256(f"{salt}\0".encode())
+    with tarfile.open(fileobj=_Hashing(target, digest), mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        for path in files:
+            _add(tar, folder / path, path, (replaced or {}).get(path))
+    return digest.hexdigest()
+
+
+def write_files_tar(files: Mapping[str, bytes], target: BinaryIO) -> None:
+    """Write files that exist in memory only as a tar, all readable, in order of name."""
+    with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name in sorted(files):
+            info = tarfile.TarInfo(name)
+            info.size = len(files[name])
+            info.mode = 0o644
+            tar.addfile(info, io.BytesIO(files[name]))
+
+
+def ignore_rules(text: str) -> Callable[[str], bool]:
+    """A predicate on relative paths: whether `.dockerignore` with this text leaves the path out."""
+    rules: list[tuple[bool, re.Pattern[str]]] = []
+    for raw in text.splitlines():
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        negated = line.startswith("!")
+        pattern = os.path.normpath(line.lstrip("!").strip()).lstrip("/")
+        if pattern not in ("", "."):
+            rules.append((negated, re.compile(_expression(pattern) + r"(?:/.*)?", re.DOTALL)))
+
+    def ignored(path: str) -> bool:
+        verdict = False
+        for negated, expression in rules:
+            if expression.fullmatch(path):
+                verdict = not negated
+        return verdict
+
+    return ignored
+
+
+def mirror_dockerfile(text: str, mirror: Callable[[str], str]) -> str:
+    """The Dockerfile with each FROM image passed through `mirror`; stages, `scratch` and names with `$` stay."""
+    stages: set[str] = {"scratch"}
+    lines = []
+    for line in text.splitlines(keepends=True):
+        found = re.match(r"(\s*FROM\s+(?:--\S+\s+)*)(\S+)((?:\s+AS\s+(\S+))?.*)", line, re.IGNORECASE | re.DOTALL)
+        changed = line
+        if found:
+            head, name, tail, stage = found.groups()
+            if name.lower() not in stages and "$" not in name:
+                changed = f"{head}{mirror(name)}{tail}"
+            stages |= {stage.lower()} if stage else set()
+        lines.append(changed)
+    return "".join(lines)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+    except FileNotFoundError:
+        return ""
+
+
+def _walk(folder: Path, ignored: Callable[[str], bool]) -> Iterator[str]:
+    # a folder that is left out is still entered when a rule may take some of it back
+    keeps_some = any(line.strip().startswith("!") for line in _read_text(folder / IGNORE_FILE).splitlines())
+    for root, folders, names in os.walk(folder):
+        base = Path(root).relative_to(folder).as_posix()
+        prefix = "" if base == "." else f"{base}/"
+        links = [name for name in folders if os.path.islink(os.path.join(root, name))]  # noqa: PTH118, PTH114
+        yield from (prefix + name for name in [*names, *folders])
+        folders[:] = [name for name in folders if name not in links and (keeps_some or not ignored(prefix + name))]
+
+
+def _expression(pattern: str) -> str:
+    """A Go filepath.Match pattern with `**` as a regular expression."""
+    out, index = "", 0
+    while index < len(pattern):
+        char = pattern[index]
+        if pattern.startswith("**", index):
+            index += 2
+            if pattern.startswith("/", index):
+                index += 1
+                out += "(?:.*/)?"
+            else:
+                out += ".*"
+            continue
+        if char == "[" and "]" in pattern[index + 2 :]:
+            end = pattern.index("]", index + 2)
+            out += "[" + pattern[index + 1 : end].replace("\\", "\\\\") + "]"
+            index = end
+        elif char == "\\" and index + 1 < len(pattern):
+            index += 1
+            out += re.escape(pattern[index])
+        else:
+            out += {"*": "[^/]*", "?": "[^/]"}.get(char, re.escape(char))
+        index += 1
+    return out
+
+
+def _add(tar: tarfile.TarFile, source: Path, name: str, content: bytes | None) -> None:
+    if source.is_socket():
+        return  # no tar can hold it
+    info = tar.gettarinfo(str(source), arcname=name)
+    info.uid = info.gid = 0
+    info.uname = info.gname = ""
+    info.mtime = 0
+    if info.islnk():
+        # a hard link to an earlier file of the context; sent as a file, so that the tar does not depend on links
+        info.type, info.linkname, info.size = tarfile.REGTYPE, "", source.stat().st_size
+    if not info.isreg():
+        tar.addfile(info)
+    elif content is not None:
+        info.size = len(content)
+        tar.addfile(info, io.BytesIO(content))
+    else:
+        with source.open("rb") as stream:
+            tar.addfile(info, stream)
+
+
+class _Hashing(io.RawIOBase):
+    """Writes through to `target` and into the digest."""
+
+    def __init__(self, target: BinaryIO, digest: hashlib._Hash) -> None:
+        self._target, self._digest = target, digest
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        self._digest.update(data)
+        return self._target.write(data)

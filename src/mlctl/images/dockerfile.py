@@ -1,0 +1,207 @@
+"""The build context of an image for an environment: base image plus Python packages. Pure text, no engine.
+
+Every instruction is one that the classic builder of Docker 20.10 knows. Proxies and package-index addresses come in as
+build arguments, so that neither stays in the image's environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlctl.entities.environment import Requirements
+
+PREFIX = "/opt/mlctl"
+ENVIRONMENT_FOLDER = f"{PREFIX}/environment"
+CA_BUNDLE = f"{PREFIX}/ca-bundle.pem"
+REPOSITORY = "mlctl/environment"
+
+CA_VARIABLES = (
+    "SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "CONDA_SSL_VERIFY", "MAMBA_SSL_VERIFY",
+    "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS",
+)  # fmt: skip
+"""Variables through which Python, pip, requests, curl, conda, git and node take a file of certificates."""
+
+_PIP_SHORT = {"-i": "index-url", "-f": "find-links", "-c": "constraint"}
+_PIP_FLAGS = frozenset({"pre", "no-index", "prefer-binary", "no-deps", "require-hashes", "no-cache-dir"})
+
+_INSTALL = """\
+#!/bin/sh
+# Makes the Python environment of a job in the image. Written by mlctl.
+set -eu
+target=__TARGET__
+wanted=__PYTHON__
+conda=""
+if [ -f __PREFIX__/environment.yaml ]; then
+    for name in mamba conda micromamba; do
+        if [ -z "$conda" ] && command -v "$name" >/dev/null 2>&1; then conda=$name; fi
+    done
+fi
+if [ -n "$conda" ]; then
+    echo "mlctl: making the environment with the image's $conda"
+    export CONDA_ALWAYS_YES=1 MAMBA_ALWAYS_YES=1
+    if [ "$conda" = micromamba ]; then
+        micromamba create -y -p "$target" -f __PREFIX__/environment.yaml
+    else
+        "$conda" env create -p "$target" -f __PREFIX__/environment.yaml
+    fi
+else
+    if [ -f __PREFIX__/conversion-error.txt ]; then
+        cat __PREFIX__/conversion-error.txt >&2
+        echo "mlctl: the image has no conda or mamba that could install these packages" >&2
+        exit 92
+    fi
+    python=""
+    for name in "python$wanted" python3 python; do
+        if [ -z "$python" ] && command -v "$name" >/dev/null 2>&1; then python=$name; fi
+    done
+    if [ -z "$python" ]; then
+        echo "mlctl: the image has neither conda nor python3, so no packages can be installed in it" >&2
+        exit 91
+    fi
+    found=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    case "$wanted" in
+        ""|"$found"|"$found".*) echo "mlctl: making the environment with the image's Python $found" ;;
+        *) echo "mlctl: warning: the environment asks for Python $wanted, the image has $found" ;;
+    esac
+    if ! "$python" -m venv "$target"; then
+        rm -rf "$target"
+        "$python" -m virtualenv "$target" || {
+            echo "mlctl: the image's Python has no working venv module (on Debian: package python3-venv)" >&2
+            exit 93
+        }
+    fi
+    "$target/bin/python" -m pip install --no-cache-dir --disable-pip-version-check -r __PREFIX__/requirements.txt
+fi
+# commands of jobs contain `pip install`, and they run as whoever submitted them
+chmod -R a+rwX "$target"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecipe:
+    """What to build: `tag` names the content, `files` is the whole build context (with `Dockerfile`).
+
+    `build_args` are handed to the engine and are not part of the tag where they are secrets or proxies.
+    """
+
+    tag: str
+    files: dict[str, bytes]
+    build_args: dict[str, str] = field(default_factory=dict)
+
+
+def write_recipe(
+    image: str,
+    requirements: Requirements,
+    *,
+    conda: Mapping[str, Any] | None = None,
+    conversion_error: str | None = None,
+    ca_bundle: bytes | None = None,
+    pip_arguments: str | None = None,
+    proxies: Mapping[str, str] | None = None,
+) -> ImageRecipe:
+    """The recipe for `image` with packages on top.
+
+    conda: the parsed conda file, used when the image has conda or mamba; else `requirements` go into a virtual
+    environment. conversion_error: why the conda file has no pip form; shown only when the image has no conda.
+    pip_arguments: options as text (`--index-url …`). proxies: variables by name.
+    """
+    pip = pip_variables(shlex.split(pip_arguments or ""))
+    files = {
+        "install.sh": _install_script(requirements.python).encode(),
+        "requirements.txt": "".join(f"{line}\n" for line in requirements.packages).encode(),
+    }
+    if conda:
+        # JSON is YAML, and this module needs no YAML writer
+        files["environment.yaml"] = json.dumps(_without_prefix(conda), indent=2, sort_keys=True).encode()
+    if conversion_error:
+        files["conversion-error.txt"] = f"mlctl: {conversion_error}\n".encode()
+    if ca_bundle is not None:
+        files["ca-bundle.pem"] = ca_bundle
+    files["Dockerfile"] = _dockerfile(image, files, pip).encode()
+    digest = files_digest(files, salt=json.dumps(pip, sort_keys=True))
+    return ImageRecipe(f"{REPOSITORY}:{digest[:32]}", files, {**pip, **(proxies or {})})
+
+
+def files_digest(files: Mapping[str, bytes], *, salt: str = "") -> str:
+    """sha256 in hex over names and contents, with the length of each, so that nothing can run together."""
+    digest = hashlib.sha256(salt.encode())
+    for name in sorted(files):
+        digest.update(f"\n{name}\0{len(files[name])}\0".encode())
+        digest.update(files[name])
+    return digest.hexdigest()
+
+
+def pip_variables(words: Iterable[str]) -> dict[str, str]:
+    """pip's long options as the variables that pip reads them from: `--index-url X` -> PIP_INDEX_URL=X.
+
+    Options that are given more than once are joined with blanks, as pip wants them.
+    """
+    variables: dict[str, str] = {}
+    pending = ""
+    for word in words:
+        if pending:
+            _add_variable(variables, pending, word)
+            pending = ""
+            continue
+        name, equals, value = word.partition("=")
+        name = _PIP_SHORT.get(name, name.lstrip("-"))
+        if equals:
+            _add_variable(variables, name, value)
+        elif name in _PIP_FLAGS:
+            _add_variable(variables, name, "1")
+        else:
+            pending = name
+    return variables
+
+
+def ca_variables() -> dict[str, str]:
+    """The variables that make programs in a container trust the bundle at CA_BUNDLE."""
+    return dict.fromkeys(CA_VARIABLES, CA_BUNDLE)
+
+
+def proxy_variables(http: str | None, https: str | None, no_proxy: str | None) -> dict[str, str]:
+    """Proxy variables in both spellings, those that are set."""
+    given = {"http_proxy": http, "https_proxy": https, "no_proxy": no_proxy}
+    small = {name: value for name, value in given.items() if value}
+    return {**small, **{name.upper(): value for name, value in small.items()}}
+
+
+def _add_variable(variables: dict[str, str], option: str, value: str) -> None:
+    name = "PIP_" + option.upper().replace("-", "_")
+    variables[name] = f"{variables[name]} {value}" if name in variables else value
+
+
+def _dockerfile(image: str, files: Mapping[str, bytes], pip: Mapping[str, str]) -> str:
+    arguments = sorted(pip)
+    if "ca-bundle.pem" in files:
+        arguments += [f"{name}={CA_BUNDLE}" for name in CA_VARIABLES]
+    return "\n".join(
+        [
+            f"FROM {image}",
+            # an image may end as another user, who may not install
+            "USER root",
+            f"COPY {' '.join(sorted(files))} {PREFIX}/",
+            *(f"ARG {argument}" for argument in arguments),
+            f"RUN /bin/sh {PREFIX}/install.sh",
+            f"ENV PATH={ENVIRONMENT_FOLDER}/bin:$PATH",
+            "",
+        ]
+    )
+
+
+def _install_script(python: str | None) -> str:
+    values = {"__TARGET__": ENVIRONMENT_FOLDER, "__PYTHON__": shlex.quote(python or ""), "__PREFIX__": PREFIX}
+    script = _INSTALL
+    for mark, value in values.items():
+        script = script.replace(mark, value)
+    return script
+
+
+def _without_prefix(conda: Mapping[str, Any]) -> dict[str, Any]:
+    """The conda file without `name` and `prefix`: the place is ours, and the name must not change the digest."""
+    return {key: value for key, value in conda.items() if key not in ("name", "prefix")}
