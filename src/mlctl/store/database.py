@@ -184,13 +184,17 @@ class Database:
 _INHERITED: list[sqlite3.Connection] = []
 
 
-def translate_os_error(error: OSError, folder: Path) -> MlctlError:
-    """The clear error for a file operation of the store that failed in or below `folder`."""
+def translate_os_error(error: OSError, folder: Path, *, writing: bool = True) -> MlctlError:
+    """The clear error for a file operation that failed in or below `folder`; `writing` False when it only read."""
     path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else folder
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _full(folder)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return _not_allowed(path)
+        return (
+            _not_allowed(path)
+            if writing
+            else AuthError(f"no permission to read {path}", hint="check its owner and mode")
+        )
     return UnavailableError(f"cannot use {path}: {error.strerror or error}", hint=f"check the disk that holds {folder}")
 
 

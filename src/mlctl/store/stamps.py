@@ -1,0 +1,78 @@
+"""What the files of a folder looked like when they were hashed, so that unchanged ones need not be read again.
+
+One JSON file for each source folder. It is a cache: it may be deleted, and of two writers the last wins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mlctl.store.snapshot import TreeEntry
+
+RACY = 2_000_000_000
+"""Nanoseconds: a file changed so shortly before it was hashed may change again with the same time stamp."""
+
+
+class Stamps:
+    """The stamps of one source folder. `load`, ask or remember, `save`."""
+
+    def __init__(self, path: Path, known: dict[str, Any]) -> None:
+        self._path = path
+        self._tree: list[str] | None = known.get("tree")
+        self._files: dict[str, list[Any]] = known.get("files", {})
+        self._changed = False
+
+    @classmethod
+    def load(cls, folder: Path, source: Path) -> Stamps:
+        """The stamps of `source` kept in `folder`; empty ones when there are none or they cannot be read."""
+        name = hashlib.sha256(os.fsencode(source.absolute())).hexdigest()[:32]
+        path = folder / f"{name}.json"
+        try:
+            return cls(path, json.loads(path.read_bytes()))
+        except (OSError, ValueError):
+            return cls(path, {})
+
+    def known_tree(self, entries: Sequence[TreeEntry]) -> tuple[str, str] | None:
+        """Digest and folder hash of exactly these entries, when all of them look as they did."""
+        if self._tree is None or self._tree[0] != _signature(entries):
+            return None
+        return self._tree[1], self._tree[2]
+
+    def known_file(self, entry: TreeEntry) -> str | None:
+        """The digest of a file that looks as it did."""
+        known = self._files.get(entry.path)
+        if known is None or known[:-1] != [entry.size, *entry.stamp]:
+            return None
+        return str(known[-1])
+
+    def remember_tree(self, entries: Sequence[TreeEntry], digest: str, folder_hash: str) -> None:
+        """Keep what `known_tree` answers."""
+        self._tree = [_signature(entries), digest, folder_hash]
+        self._changed = True
+
+    def remember_file(self, entry: TreeEntry, digest: str) -> None:
+        """Keep what `known_file` answers."""
+        self._files[entry.path] = [entry.size, *entry.stamp, digest]
+        self._changed = True
+
+    def save(self, entries: Sequence[TreeEntry], *, hashed_at: int) -> None:
+        """Write what was remembered of `entries`, less what changed within `RACY` of `hashed_at` (ns since 1970)."""
+        if not self._changed:
+            return
+        settled = [entry for entry in entries if max(entry.stamp[2:]) < hashed_at - RACY]
+        files = {entry.path: self._files[entry.path] for entry in settled if entry.path in self._files}
+        tree = self._tree if len(settled) == len(entries) else None
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        new = self._path.with_suffix(f".{os.urandom(8).hex()}")
+        new.write_text(json.dumps({"tree": tree, "files": files}), encoding="ascii")
+        new.replace(self._path)
+
+
+def _signature(entries: Sequence[TreeEntry]) -> str:
+    facts = [[entry.path, entry.kind, entry.size, entry.executable, entry.target, *entry.stamp] for entry in entries]
+    return hashlib.sha256(json.dumps(facts).encode("ascii")).hexdigest()
