@@ -177,13 +177,19 @@ def normalise_packages(packages: tuple[str, ...]) -> list[str]:
 def _local_path(line: str) -> Path | None:
     """The file or folder that a requirement line installs from, if it does so."""
     words = line.split()
-    place = words[1] if words[0] in ("-e", "--editable", "-r", "-c") and len(words) > 1 else words[-1]
+    place = (
+        words[1]
+        if words[0] in ("--editable", "--constraint", "--find-links", "-e", "-c", "-r") and len(words) > 1
+        else words[-1]
+    )
     place = place.removeprefix("file://")
     return Path(place.partition("[")[0]) if place.startswith("/") else None
 
 
 def _stamp(path: Path) -> str:
-    """Newest change and number of files: a changed local project is another environment."""
+    """What a file holds, or newest change and number of files of a folder: a changed project is another environment."""
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     newest, count = 0, 0
     for folder, folders, files in os.walk(path):
         folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
@@ -191,8 +197,6 @@ def _stamp(path: Path) -> str:
             with contextlib.suppress(OSError):
                 newest = max(newest, Path(folder, name).stat().st_mtime_ns)
                 count += 1
-    if not count and path.exists():
-        newest = path.stat().st_mtime_ns
     return f"{newest} {count}"
 
 
