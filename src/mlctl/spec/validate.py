@@ -220,7 +220,7 @@ def _not_one_of(document: Document, path: KeyPath, value: Any, allowed: list[str
 
 def _elsewhere(key: str, path: KeyPath, root: Schema) -> str | None:
     """Where a key would be right: under a neighbour, or at the top."""
-    top = root["properties"]
+    top = resolve(root, root).get("properties", {})
     if path and key in top:
         return f"'{key}' stands at the top of the document, not under '{dotted(path)}'"
     for name, part in top.items():

@@ -1,0 +1,115 @@
+"""`${{ … }}` in a command job: each expression must name an input or an output that is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from mlctl.spec.document import Document, KeyPath, dotted
+from mlctl.spec.problems import Problem, closest
+from mlctl.spec.references import find_expressions, find_optional_parts
+
+OUTPUT_MACROS = ("name", "output_name", "default_datastore")
+"""What may stand in the `path` of an output."""
+
+_ELSEWHERE = {
+    "parent": "of a pipeline's steps",
+    "jobs": "of a pipeline's steps",
+    "search_space": "of a sweep's trial",
+    **dict.fromkeys(OUTPUT_MACROS, "of an output's path"),
+}
+
+
+def binding_problems(
+    document: Document, path: KeyPath, text: str, declared: Mapping[str, Collection[str]]
+) -> Iterator[Problem]:
+    """Problems of the expressions in one text. `declared`: names under `inputs` and `outputs`."""
+    for expression in find_expressions(text):
+        written = text[expression.start : expression.end]
+        at = _position(document, path, text, expression.start, written)
+        found = _explain(expression.path, written, declared)
+        if found:
+            message, hint = found
+            message = f"'{dotted(path)}': {message}"
+            yield document.problem("unbound", path, message, value=written, hint=hint, at=at)
+
+
+def optional_part_warnings(document: Document, path: KeyPath, text: str) -> Iterator[Problem]:
+    """Warnings about `$[[ … ]]` without an expression in it, which is always kept."""
+    for start, end, inner in find_optional_parts(text):
+        if not find_expressions(inner):
+            message = f"'{dotted(path)}': {text[start:end]} holds no ${{{{inputs.…}}}}, it is always kept"
+            hint = f"remove the brackets, or write $[[--flag ${{{{inputs.{inner.rpartition('.')[2].strip()}}}}}]]"
+            yield document.warning("optional_part", path, message, value=text[start:end], hint=hint)
+
+
+def macro_problems(document: Document, path: KeyPath, text: str) -> Iterator[Problem]:
+    """Problems of the expressions in the `path` of an output."""
+    for expression in find_expressions(text):
+        if expression.path not in OUTPUT_MACROS:
+            written = text[expression.start : expression.end]
+            message = f"'{dotted(path)}': {written} means nothing in the path of an output"
+            hint = "use ${{name}}, ${{output_name}} or ${{default_datastore}}"
+            yield document.problem("unbound", path, message, value=written, hint=hint)
+
+
+def _explain(dotted_path: str | None, written: str, declared: Mapping[str, Collection[str]]) -> tuple[str, str] | None:
+    """Message and hint, or None when the expression is right."""
+    if not dotted_path:
+        shown = written.splitlines()[0][:60]
+        return f"{shown} is not an expression", "write ${{inputs.name}}, closed by }} and without blanks in the name"
+    root, _, name = dotted_path.partition(".")
+    if root in declared:
+        return _explain_name(root, name, written, declared)
+    if root in _ELSEWHERE:
+        return (
+            f"{written} belongs to the language {_ELSEWHERE[root]}",
+            "a command job has ${{inputs.…}}, ${{outputs.…}}",
+        )
+    match = closest(root, declared)
+    if match and name:
+        return f"{written}: '{root}' is neither inputs nor outputs", f"did you mean '${{{{{match}.{name}}}}}'?"
+    return f"{written}: '{root}' is neither inputs nor outputs", "write ${{inputs.name}} or ${{outputs.name}}"
+
+
+def _explain_name(
+    root: str, name: str, written: str, declared: Mapping[str, Collection[str]]
+) -> tuple[str, str] | None:
+    names = declared[root]
+    if name in names:
+        return None
+    if not name:
+        return f"{written} lacks a name", f"write ${{{{{root}.name}}}}"
+    first = name.partition(".")[0]
+    if first != name and first in names:
+        return f"{written}: '{root}.{first}' has no parts", f"write ${{{{{root}.{first}}}}}"
+    other = "outputs" if root == "inputs" else "inputs"
+    match = name if name in declared[other] else None
+    if match:
+        return f"{written}: '{name}' is declared under {other}", f"did you mean '${{{{{other}.{name}}}}}'?"
+    match = closest(name, names)
+    hint = f"did you mean '${{{{{root}.{match}}}}}'?" if match else f"declare '{name}' under {root}"
+    if not match and names:
+        hint += f" (there is: {', '.join(names)})"
+    return f"{written}: no {root[:-1]} '{name}' is declared", hint
+
+
+def _position(document: Document, path: KeyPath, text: str, offset: int, written: str) -> tuple[int, int] | None:
+    """Line and column of the expression in the file: the same occurrence of its text after the value's start."""
+    mark = document.marks.get(path)
+    if mark is None or "\n" in written:
+        return None
+    start = _offset(document.text, mark.line, mark.column)
+    for _ in range(text.count(written, 0, offset) + 1):
+        start = document.text.find(written, start)
+        if start < 0:
+            return None
+        start += len(written)
+    start -= len(written)
+    return document.text.count("\n", 0, start) + 1, start - document.text.rfind("\n", 0, start)
+
+
+def _offset(text: str, line: int, column: int) -> int:
+    start = 0
+    for _ in range(line - 1):
+        start = text.find("\n", start) + 1
+    return start + column - 1

@@ -1,0 +1,139 @@
+"""Job YAML becomes a checked `CommandJob`.
+
+Order, as in az: read, `--set`, dedicated flags, schema, then what a schema cannot say: names, references, local paths,
+expressions. All problems of all stages are told in one run; a part that the schema refused is not looked at again.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlctl.entities.environment import Environment
+from mlctl.entities.job import CommandJob, Distribution, Input, Output, Resources
+from mlctl.errors import UnsupportedError
+from mlctl.spec.document import Document
+from mlctl.spec.job_rules import JobReading
+from mlctl.spec.overrides import override_document
+from mlctl.spec.problems import Problem
+from mlctl.spec.reader import read_file
+from mlctl.spec.validate import check, refuse_if_any
+
+AVAILABLE_TYPES = ("command",)
+OTHER_TYPES = ("pipeline", "sweep", "spark", "automl", "import", "parallel", "finetuning", "distillation")
+"""Job types of az that mlctl knows by name only."""
+
+
+def load_command_job(
+    path: Path, *, overrides: Sequence[str] = (), fields: Mapping[str, Any] | None = None
+) -> tuple[CommandJob, list[Problem]]:
+    """The command job in the file at `path`, and warnings.
+
+    `overrides`: `key.path=value` texts of --set. `fields`: values of dedicated flags by key (None: not given), which
+    win. Raises InvalidSpecError with every problem, UnsupportedError for another type of job, NotFoundError.
+    """
+    document = read_file(path)
+    override_document(document, overrides, fields or {})
+    _refuse_other_types(document)
+    data, problems, warnings = check(document, "commandJob")
+    reading = JobReading(document, data, [*problems])
+    environment = reading.read()
+    refuse_if_any(document, reading.problems)
+    # without problems there is an environment
+    assert environment is not None
+    return _command_job(reading, data, environment), [*warnings, *reading.warnings]
+
+
+def _refuse_other_types(document: Document) -> None:
+    kind = document.data.get("type")
+    if kind in OTHER_TYPES:
+        source, line, column = document.locate(("type",))
+        where = f"{source}:{line}:{column}" if line else source
+        raise UnsupportedError(
+            f"{where}: jobs of type '{kind}' are not available yet",
+            hint=f"available: {', '.join(AVAILABLE_TYPES)}",
+            details={"type": kind, "available": list(AVAILABLE_TYPES)},
+        )
+
+
+def _command_job(reading: JobReading, data: Mapping[str, Any], environment: Environment) -> CommandJob:
+    return CommandJob(
+        command=data["command"],
+        environment=environment,
+        name=data.get("name"),
+        compute=data.get("compute"),
+        code=reading.code,
+        display_name=data.get("display_name"),
+        experiment_name=data.get("experiment_name"),
+        description=data.get("description"),
+        parent_job_name=data.get("parent_job_name"),
+        tags=dict(data.get("tags") or {}),
+        properties=dict(data.get("properties") or {}),
+        environment_variables=reading.variables,
+        inputs={name: _input(name, value, reading) for name, value in data.get("inputs", {}).items()},
+        outputs={name: _output(name, value or {}) for name, value in data.get("outputs", {}).items()},
+        resources=_resources(data.get("resources", {})),
+        distribution=_distribution(data.get("distribution")),
+        timeout=data.get("limits", {}).get("timeout"),
+        services=dict(data.get("services", {})),
+        identity=data.get("identity"),
+        queue_settings=data.get("queue_settings"),
+        document=dict(data),
+        source=reading.document.source,
+        lines=reading.document.lines(),
+    )
+
+
+def _input(name: str, value: Any, reading: JobReading) -> Input:
+    if not isinstance(value, dict):
+        return Input(name, type="literal", value=value)
+    if "path" not in value:
+        return Input(name, type="literal", value=value["value"])
+    return Input(
+        name,
+        type=reading.input_types.get(name) or value.get("type", "uri_folder"),
+        mode=value.get("mode", "ro_mount"),
+        path=reading.input_paths.get(name, value["path"]),
+        path_on_compute=value.get("path_on_compute"),
+    )
+
+
+def _output(name: str, value: Mapping[str, Any]) -> Output:
+    version = value.get("version")
+    return Output(
+        name,
+        type=value.get("type", "uri_folder"),
+        mode=value.get("mode", "rw_mount"),
+        path=value.get("path"),
+        asset_name=value.get("name"),
+        asset_version=None if version is None else str(version),
+    )
+
+
+def _resources(value: Mapping[str, Any]) -> Resources:
+    words = value.get("docker_args", ())
+    return Resources(
+        instance_count=value.get("instance_count", 1),
+        instance_type=value.get("instance_type"),
+        shm_size=value.get("shm_size"),
+        docker_args=tuple(shlex.split(words) if isinstance(words, str) else words),
+        max_instance_count=value.get("max_instance_count"),
+        locations=tuple(value.get("locations", ())),
+        properties=dict(value.get("properties") or {}),
+    )
+
+
+def _distribution(value: Mapping[str, Any] | None) -> Distribution | None:
+    if value is None:
+        return None
+    return Distribution(
+        type=value["type"],
+        process_count_per_instance=value.get("process_count_per_instance", 1),
+        settings=_without(value, ("type", "process_count_per_instance")),
+    )
+
+
+def _without(value: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if key not in keys}

@@ -1,0 +1,45 @@
+"""Local paths of a document: relative to its folder, and there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Literal
+
+from mlctl.spec.document import Document, KeyPath, dotted
+from mlctl.spec.problems import Problem, closest
+
+Kind = Literal["file", "folder"]
+
+
+def absolute(document: Document, text: str) -> Path:
+    """A path of the document, made absolute and free of `..`; symbolic links stay."""
+    return Path(os.path.normpath(document.folder / text))
+
+
+def kind_of(path: Path) -> Kind | None:
+    """What stands at a path; None when nothing does, or when it cannot be looked at."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return None
+    return "folder" if stat.S_ISDIR(mode) else "file"
+
+
+def missing_path(document: Document, path: KeyPath, text: str, *, what: str = "file or folder") -> Problem:
+    """The problem of a local path with nothing there; names the place that was looked at and a neighbour's name."""
+    place = absolute(document, text)
+    hint = f"looked for {place}; paths start at the folder of {Path(document.source).name}"
+    match = closest(place.name, _names_beside(place))
+    if match and match != place.name:
+        hint = f"did you mean '{os.path.join(os.path.dirname(text), match)}'? Looked for {place}"  # noqa: PTH118, PTH120
+    message = f"'{dotted(path)}': there is no {what} '{text}'"
+    return document.problem("missing_path", path, message, value=text, hint=hint)
+
+
+def _names_beside(place: Path) -> list[str]:
+    try:
+        return [entry.name for entry in place.parent.iterdir()][:1000]
+    except (OSError, ValueError):
+        return []
