@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlctl.entities.clock import Clock
 from mlctl.output.streams import Say, Streams
-from mlctl.settings import Settings, load
 
 if TYPE_CHECKING:
     from mlctl.backends.base import Backend
+    from mlctl.entities.clock import Clock
+    from mlctl.settings import Settings
     from mlctl.store.workspaces import Workspaces, WorkspaceStore
 
 
@@ -35,16 +35,27 @@ class Context:
         self._store = store
         self._workspaces: Workspaces | None = None
         self._backends: dict[str, Backend] = dict(backends or {})
-        self.clock = clock or Clock()
+        self._clock = clock
         self.streams = streams or Streams()
         self.say = Say(self.streams, colour=lambda: not self.settings.flag("core.no_color"))
         self.output_given = False
         self.query: Any = None
 
     @property
+    def clock(self) -> Clock:
+        """Time and fresh names."""
+        if self._clock is None:
+            from mlctl.entities.clock import Clock
+
+            self._clock = Clock()
+        return self._clock
+
+    @property
     def settings(self) -> Settings:
         """The settings of this call. Raises UsageError or AuthError when a config file cannot be read."""
         if self._settings is None:
+            from mlctl.settings import load
+
             self._settings = load()
             for text in self._settings.warnings:
                 self.say.warning(text)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, overload
 import typer
 from typer.core import TyperCommand, TyperOption
 
-from mlctl.cli.words import FLAG, LIST, VALUE, Option, rewrite
+from mlctl.cli.words import FLAG, LIST, UPDATE, VALUE, Option, rewrite
 from mlctl.context import Context
 from mlctl.errors import UsageError
 from mlctl.output.streams import Level
@@ -133,11 +133,15 @@ class AzCommand(TyperCommand):
         if ctx.resilient_parsing:
             return super().parse_args(ctx, args)
         try:
-            args = rewrite(args, [_shape(param) for param in self.get_params(ctx) if isinstance(param, TyperOption)])
+            args = rewrite(args, self.shapes(ctx))
         except UsageError as error:
             error.details["usage"] = ctx.get_usage()
             raise
         return super().parse_args(ctx, args)
+
+    def shapes(self, ctx: Any) -> list[Option]:
+        """The command's options as `words.py` wants them."""
+        return [_shape(param) for param in self.get_params(ctx) if isinstance(param, TyperOption)]
 
 
 _MARK = "__mlctl_command__"
@@ -215,7 +219,9 @@ def _epilog(verb: Verb) -> str | None:
 
 def _shape(param: TyperOption) -> Option:
     kind = FLAG if param.is_flag else LIST if param.multiple else VALUE
-    reads_files = kind != FLAG and param.type.name == "text"
+    if kind == LIST and param.type.name == "parse_operation":
+        kind = UPDATE
+    reads_files = kind == UPDATE or (kind != FLAG and param.type.name in ("str", "text"))
     return Option((*param.opts, *param.secondary_opts), kind, reads_files)
 
 

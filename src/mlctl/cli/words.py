@@ -7,13 +7,16 @@ In: the words after the command. Out: the same with every option spelled out in 
 - lists that go on until the next option (`--set a=1 b=2`), repeatable;
 - flags with a word (`--all-results true`); false takes the flag back;
 - `-o=json`, `-ojson`, and short flags in a bunch (`-yo json`);
-- `@file` and `@-` as the value of a text option.
+- `@file` and `@-` as the value of a text option;
+- the generic update (`--set a=1 --add b x=1 y=2 --remove c 0`): one option with three names, whose every use comes out
+  as one JSON list of action and words, so that the order given is kept.
 
 Pure but for reading such a file. Needs no typer, so that it can be tested with plain data.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -22,7 +25,7 @@ from pathlib import Path
 
 from mlctl.errors import UsageError
 
-FLAG, VALUE, LIST = "flag", "value", "list"
+FLAG, VALUE, LIST, UPDATE = "flag", "value", "list", "update"
 
 _NEGATIVE_NUMBER = re.compile(r"-\d[\d.e+-]*$|-\.\d+$")
 
@@ -69,9 +72,9 @@ def find_long(name: str, options: Sequence[Option]) -> Option:
     for option in options:
         if name in option.names:
             return option
-    matches = {word: option for option in options for word in option.names if word.startswith(name) and name != "--"}
+    matches = {word: option for option in options for word in option.names if word.startswith(name)}
     different = {id(option) for option in matches.values()}
-    if len(different) == 1:
+    if len(different) == 1 and (len(matches) == 1 or next(iter(matches.values())).kind != UPDATE):
         return next(iter(matches.values()))
     if matches:
         raise UsageError(f"{name} could be any of {', '.join(sorted(matches))}", hint="write a few letters more")
@@ -98,7 +101,7 @@ def _take_short(reader: _Reader, word: str) -> None:
 def _take(reader: _Reader, option: Option, name: str, value: str | None) -> None:
     if option.kind == FLAG:
         _take_flag(reader, option, name, value)
-    elif option.kind == LIST:
+    elif option.kind in (LIST, UPDATE):
         _take_list(reader, option, name, value)
     else:
         text = value if value is not None else _next_value(reader, name)
@@ -120,7 +123,11 @@ def _take_list(reader: _Reader, option: Option, name: str, value: str | None) ->
     values = [value] if value is not None else [_next_value(reader, name)]
     while reader.rest and not _looks_like_option(reader.rest[0]):
         values.append(reader.rest.pop(0))
-    reader.done.extend(f"{option.full_name}={_resolve(text, option)}" for text in values)
+    values = [_resolve(text, option) for text in values]
+    if option.kind == UPDATE:
+        action = next(full for full in option.names if full.startswith(name)).removeprefix("--")
+        values = [json.dumps([action, *values])]
+    reader.done.extend(f"{option.full_name}={text}" for text in values)
 
 
 def _next_value(reader: _Reader, name: str) -> str:

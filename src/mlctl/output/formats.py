@@ -35,6 +35,18 @@ def render(value: Any, output_format: str, look: Look) -> str:
     return _FORMATS[output_format](value, look)
 
 
+def to_yaml(value: Any, *, ascii_only: bool = False) -> str:
+    """Plain data as block-style YAML with sorted keys, ending with a line break."""
+    import yaml
+
+    # the C writer is several times faster; a build without libyaml lacks it
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(
+        value, Dumper=dumper, default_flow_style=False, allow_unicode=not ascii_only, sort_keys=True, width=4096
+    )
+    return text.removesuffix("...\n")
+
+
 def _json(value: Any, look: Look) -> str:
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=look.ascii_only)
     return _escape_surrogates(text) + "\n"
@@ -46,14 +58,7 @@ def _jsonc(value: Any, look: Look) -> str:
 
 
 def _yaml(value: Any, look: Look) -> str:
-    import yaml
-
-    # the C writer has no allow_unicode trouble and is several times faster; a build without libyaml lacks it
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(
-        value, Dumper=dumper, default_flow_style=False, allow_unicode=not look.ascii_only, sort_keys=True, width=4096
-    )
-    return text.removesuffix("...\n")
+    return to_yaml(value, ascii_only=look.ascii_only)
 
 
 def _yamlc(value: Any, look: Look) -> str:

@@ -110,6 +110,11 @@ class Say:
         if self.level >= Level.WARNING:
             self._line(f"warning: {text}", "33")
 
+    def note(self, text: str) -> None:
+        """News of a command whose work is the talk itself, such as an address to open; unless `--only-show-errors`."""
+        if self.level >= Level.WARNING:
+            self._line(text, "")
+
     def info(self, text: str) -> None:
         """What is going on, with `--verbose`."""
         if self.level >= Level.INFO:

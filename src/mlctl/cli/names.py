@@ -1,0 +1,31 @@
+"""Names for the shell's completion: a read of the store, and silence when anything is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import typer
+
+from mlctl.context import Context
+
+
+def complete_jobs(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Jobs of the workspace that begin with the word, the newest first."""
+    return _quietly(lambda context: context.store.jobs.names(incomplete, 50), ctx)
+
+
+def complete_computes(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Computes of the workspace that begin with the word."""
+    return _quietly(lambda context: context.store.computes.names(incomplete), ctx)
+
+
+def complete_workspaces(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Workspaces that begin with the word."""
+    return _quietly(lambda context: context.workspaces.names(incomplete), ctx)
+
+
+def _quietly(find: Callable[[Context], Iterable[str]], ctx: typer.Context) -> list[str]:
+    try:
+        return list(find(ctx.obj))
+    except Exception:  # a Tab must never show an error, whatever is wrong with the store
+        return []
