@@ -57,7 +57,7 @@ class CuratedTable:
         """The environment that a reference of a spec or an image name means; None when it is in neither table.
 
         Forms: `azureml://registries/<r>/environments/<n>/labels/latest` or `…/versions/<v>`, `azureml:<n>@latest`,
-        `azureml:<n>:<v>`, `<n>`, with or without `AzureML-` before the name, and images under mcr.microsoft.com/azureml.
+        `azureml:<n>:<v>`, `<n>`, with or without `AzureML-` before the name and images below mcr.microsoft.com/azureml.
         A Python version in the name (`-py38`) wins over the table's.
         """
         name, tag = split_reference(reference)
@@ -94,7 +94,7 @@ def split_reference(reference: str) -> tuple[str, str | None]:
 
 
 def short_name(name: str) -> str:
-    """An official name without Python, CUDA and operating system: `sklearn-0.24-ubuntu18.04-py37-cpu` -> `sklearn-0.24`."""
+    """A name without Python, CUDA and operating system: `sklearn-0.24-ubuntu18.04-py37-cpu` -> `sklearn-0.24`."""
     return _FLAVOUR.sub("", _FLAVOUR.sub("", _PYTHON.sub("", name.lower())))
 
 

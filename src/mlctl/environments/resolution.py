@@ -22,8 +22,8 @@ class ResolvedEnvironment:
     """One environment for every back end.
 
     `requirements`: for a virtual environment; its warnings say what such an environment does not honour (an image).
-    `image`, `conda`, `build`: for containers; `conda` is the parsed conda file that goes on top of `image`. `curated`: the official
-    name when the environment is in the curated table.
+    `image`, `conda`, `build`: for containers; `conda` is the parsed conda file that goes on top of `image`.
+    `curated`: the name when the environment is in the curated table.
     """
 
     requirements: Requirements
@@ -34,7 +34,7 @@ class ResolvedEnvironment:
 
 
 def resolve(environment: Environment, table: CuratedTable) -> ResolvedEnvironment:
-    """What `environment` means. Raises NotFoundError for a reference in neither table, InvalidSpecError for conda files.
+    """What `environment` means. Raises NotFoundError for an unknown reference, InvalidSpecError for conda files.
 
     An environment with a build context has empty requirements: only a container can honour it.
     """
