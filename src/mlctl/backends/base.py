@@ -8,7 +8,7 @@ that `tests/contract` checks on each of them:
 - `cancel` of a finished job does nothing.
 - `logs(follow=True)` ends when the job has ended, and loses no line.
 - An unknown job name raises NotFoundError.
-- What cannot be honoured raises UnsupportedError from `plan` (naming field, line and who can), or is a warning in the plan.
+- What cannot be honoured raises UnsupportedError from `plan` (field, line and who can), or is a warning in the plan.
 - Exceptions of an SDK are translated where they arise, with `raise … from`.
 """
 

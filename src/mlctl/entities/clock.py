@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -10,9 +11,9 @@ from datetime import datetime, timezone
 
 _ADJECTIVES = (
     "amiable ashy boring bold brave bright busy calm careful clever cool crisp eager fair fancy fine frank fresh "
-    "gentle good great green happy honest icy jolly keen kind lemon lively lucky mango mellow mighty neat nice olive "
-    "patient plucky polite proud purple quiet quick red ripe sharp silver sincere sleepy smart solid stoic strong sunny "
-    "sweet tender tidy upbeat useful witty yellow"
+    "gentle good great green happy honest icy jolly keen kind lemon lively lucky mango mellow mighty neat "
+    "nice olive patient plucky polite proud purple quiet quick red ripe sharp silver sincere sleepy smart solid stoic "
+    "strong sunny sweet tender tidy upbeat useful witty yellow"
 ).split()
 _NOUNS = (
     "actor airport answer apple arch band bean bear bell bird boat bone book branch bread brush bucket camera candle "
@@ -44,3 +45,14 @@ def iso_time(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, tz=timezone.utc).isoformat()
+
+
+_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `90`, `90s`, `10m`, `1h30m`, `2d`. Raises ValueError with the sentence to show."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(ms|[smhd]?)", text.strip())
+    if not parts or re.sub(r"(\d+(?:\.\d+)?)\s*(ms|[smhd]?)", "", text).strip():
+        raise ValueError(f"{text!r} is not a duration; write 90, 90s, 10m, 1h30m or 2d")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)

@@ -224,21 +224,23 @@ def update(
     desk: JobDesk,
     name: str,
     *,
-    set_: Sequence[str] = (),
-    add: Sequence[Sequence[str]] = (),
-    remove: Sequence[Sequence[str]] = (),
+    operations: Sequence[tuple[str, Sequence[str]]],
     force_string: bool = False,
 ) -> JobRecord:
-    """az's generic update of the display name, description, tags and properties. Raises UsageError for other keys."""
+    """az's generic update (see `apply_update`) of display name, description, tags and properties.
+
+    Raises UsageError for other keys.
+    """
     before = describe(desk, desk.store.jobs.get(name))
-    after = apply_update(before, set_=set_, add=add, remove=remove, force_string=force_string)
+    after = apply_update(before, operations, force_string=force_string)
     changed = [key for key in {*before, *after} if before.get(key) != after.get(key)]
     refused = sorted(key for key in changed if key not in _UPDATABLE)
     if refused:
         raise UsageError(
             f"job update cannot change {', '.join(refused)}", hint=f"it can change {', '.join(_UPDATABLE)}"
         )
-    return desk.store.jobs.update(name, **{key: after.get(key) for key in changed})
+    fields: dict[str, Any] = {key: after.get(key) for key in changed}
+    return desk.store.jobs.update(name, **fields)
 
 
 def services(desk: JobDesk, record: JobRecord) -> dict[str, Any]:
@@ -275,5 +277,3 @@ def _look_after(desk: JobDesk) -> None:
 def _shown_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """az hides its own bookkeeping."""
     return {key: text for key, text in tags.items() if "_aml_system_" not in key}
-
-

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlctl.backends.base import Backend, Health, Plan
-from mlctl.backends.docker.plan import plan_job
-from mlctl.backends.supervised.jobs import SupervisedJobs
-from mlctl.backends.supervised.payload import Place
-from mlctl.backends.supervised.runner import Run, Runner
-from mlctl.entities.compute import Compute
-from mlctl.entities.job import CommandJob
+from mlctl.backends.base import Backend, Health
 from mlctl.errors import MlctlError
-from mlctl.settings import Settings
-from mlctl.store.workspaces import WorkspaceStore
+
+if TYPE_CHECKING:
+    from mlctl.backends.base import Plan
+    from mlctl.backends.supervised.payload import Place
+    from mlctl.backends.supervised.runner import Run, Runner
+    from mlctl.entities.compute import Compute
+    from mlctl.entities.job import CommandJob
+    from mlctl.settings import Settings
+    from mlctl.store.workspaces import WorkspaceStore
 
 _PATIENCE = 5.0
 """Seconds for an engine's answer where nobody wants to wait."""
@@ -22,6 +23,8 @@ _PATIENCE = 5.0
 
 def connect(settings: Settings, store: WorkspaceStore) -> Backend:
     """The back end `docker`, bound to a workspace. The engine is reached by `health` and by the job's supervisor."""
+    from mlctl.backends.docker.plan import plan_job
+    from mlctl.backends.supervised.jobs import SupervisedJobs
 
     def plan(job: CommandJob, compute: Compute, place: Place) -> Plan:
         from mlctl.environments.curated import load_table

@@ -22,12 +22,15 @@ DEFAULT_SHM = "2g"
 """Azure ML's own default for `resources.shm_size`."""
 
 # $1 log, $2 record, $3 command. Only builtins after the command: near the memory limit nothing may be forked.
-# `bash -c` stays in the foreground, so SIGINT is not ignored in it; the trap is reset in children.
+# What this shell itself says (`Terminated`) goes to the container's own output, not into the job's log.
+# The command stays in the foreground, so SIGINT is not ignored in it; the trap is reset in the subshell.
 SCRIPT = r"""
 stopping=
 trap 'stopping=1' TERM
-exec >>"$1" 2>&1 || exit 125
-if command -v bash >/dev/null 2>&1; then bash -c "$3"; else sh -c "$3"; fi
+: >>"$1" || exit 125
+shell=sh
+if command -v bash >/dev/null 2>&1; then shell=bash; fi
+(exec "$shell" -c "$3" >>"$1" 2>&1)
 code=$?
 others() {
     for found in /proc/[0-9]*; do
@@ -67,8 +70,8 @@ class Surroundings:
     """What the request needs to know beyond plan and launch.
 
     `image`: the image's inspect data. `user`: "uid:gid" for the processes. `mounts`: {"source", "target",
-    "read_only"} besides the job's folder. `proxies`: variables. `ca_bundle`: file on this machine. `joined`: id of the container
-    whose network and shared memory are used; None for the first. `host`: keys that the kind of engine needs.
+    "read_only"} besides the job's folder. `proxies`: variables. `ca_bundle`: file on this machine. `joined`: id of the
+    container whose network and shared memory are used; None for the first. `host`: keys that the kind of engine needs.
     """
 
     image: Mapping[str, Any]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlctl.backends.base import Plan, Upload
 from mlctl.backends.docker.arguments import parse_arguments, parse_size
 from mlctl.backends.supervised.payload import Place, job_document, job_payload
 from mlctl.entities.compute import Compute
 from mlctl.entities.job import CommandJob
-from mlctl.environments.resolution import ResolvedEnvironment
 from mlctl.errors import UnsupportedError, UsageError
 from mlctl.images.names import apply_mirrors
+
+if TYPE_CHECKING:
+    from mlctl.environments.resolution import ResolvedEnvironment
 
 DEFAULT_PYTHON = "3.11"
 """Python of the image for an environment that names neither an image nor a version."""

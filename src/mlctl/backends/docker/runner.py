@@ -250,10 +250,18 @@ class DockerRunner:
         for name in ("home", "tmp", "containers"):
             Path(self._folder, name).mkdir(parents=True, exist_ok=True)
         Path(self._folder, "tmp").chmod(0o1777)
+        if self._payload["docker"]["options"]["config"].get("User"):
+            # docker_args --user: somebody else than the owner of these folders has to write in them
+            for found in (Path(self._folder), *Path(self._folder).rglob("*")):
+                if found.is_dir() and not found.is_symlink():
+                    found.chmod(0o777)
 
     def _make_mount_points(self, launch: Launch) -> None:
         """Places of mounts inside the job's folder; the engine would make them as root."""
         launch.log.parent.mkdir(parents=True, exist_ok=True)
+        launch.log.touch()
+        if self._payload["docker"]["options"]["config"].get("User"):
+            launch.log.chmod(0o666)
         for mount in self._run.facts.get("mounts", []):
             target = Path(mount["target"])
             if not target.is_relative_to(self._folder) or target.exists():

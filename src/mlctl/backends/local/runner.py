@@ -69,7 +69,7 @@ class LocalRunner:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
-                    preexec_fn=self._view.enter,
+                    preexec_fn=self._view.enter,  # noqa: PLW1509  # the supervisor has one thread
                 )
             except (OSError, subprocess.SubprocessError) as error:
                 raise UnavailableError(f"cannot start the command: {error}") from error

@@ -1,15 +1,15 @@
 """The folder of one job, `jobs/<name>` in the workspace. Pure: names only.
 
-    job.yml                    the spec as submitted, overrides applied
-    code/                      working directory: the unpacked snapshot
-    inputs/<name>              mounted or downloaded inputs
-    named-outputs/<name>       outputs by name
-    artifacts/                 the default output: outputs/ logs/ user_logs/ and what MLflow logs
-    artifacts/user_logs/std_log.txt            stdout and stderr; std_log_process_<rank>.txt when distributed
-    artifacts/azureml-logs/20_image_build_log.txt   how the environment or the image was built
-    artifacts/system_logs/supervisor.log       the supervisor's own words
-    environment/               the job's own Python environment (local), removed at the end
-    home/                      HOME of the job where the caller's is not to be seen (docker)
+job.yml                    the spec as submitted, overrides applied
+code/                      working directory: the unpacked snapshot
+inputs/<name>              mounted or downloaded inputs
+named-outputs/<name>       outputs by name
+artifacts/                 the default output: outputs/ logs/ user_logs/ and what MLflow logs
+artifacts/user_logs/std_log.txt            stdout and stderr; std_log_process_<rank>.txt when distributed
+artifacts/azureml-logs/20_image_build_log.txt   how the environment or the image was built
+artifacts/system_logs/supervisor.log       the supervisor's own words
+environment/               the job's own Python environment (local), removed at the end
+home/                      HOME of the job where the caller's is not to be seen (docker)
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ from mlctl.entities.job import (
 from mlctl.entities.metric import Metric
 from mlctl.errors import AuthError, ConflictError, NotFinishedError, NotFoundError, UnavailableError
 from mlctl.settings import Settings
-from mlctl.store.snapshot import folder_hash, git_facts, walk
+from mlctl.store.git import git_facts
+from mlctl.store.snapshot import folder_hash, walk
 from mlctl.store.workspaces import WorkspaceStore
 
 Planner = Callable[[CommandJob, Compute, Place], Plan]
@@ -54,7 +55,10 @@ class SupervisedJobs:
         """Take the snapshot, store the job and its folder in one step, and move the queue on."""
         with _translated(self._store.folder):
             materials.check_inputs(plan.payload["inputs"], self._store)
-            digest, properties = self._snapshot(plan)
+            digest, properties, skipped = self._snapshot(plan)
+            document = {key: value for key, value in plan.record.items() if key not in _COLUMNS}
+            if skipped:
+                document["warnings"] = skipped
             record = JobRecord(
                 name=plan.name,
                 status=QUEUED,
@@ -68,7 +72,7 @@ class SupervisedJobs:
                 parent_job_name=plan.record.get("parent_job_name"),
                 tags=plan.record.get("tags", {}),
                 properties={**properties, **plan.record.get("properties", {})},
-                document={k: v for k, v in plan.record.items() if k not in _COLUMNS},
+                document=document,
             )
             folder = self._store.jobs.new_folder()
             try:
@@ -94,7 +98,7 @@ class SupervisedJobs:
         )
 
     def cancel(self, name: str) -> JobRecord:
-        """See `base.Jobs`. A queued job is cancelled at once; a running one is told to end, and ended after its grace."""
+        """See `base.Jobs`. A queued job is cancelled at once; a running one is told to end, then made to."""
         record = self.get(name)
         if record.is_terminal:
             return record
@@ -164,19 +168,17 @@ class SupervisedJobs:
             grace_period=self._settings.number("jobs.grace_period") or 30.0,
         )
 
-    def _snapshot(self, plan: Plan) -> tuple[str | None, dict[str, str]]:
-        """Store the code by content; its digest, and what is known of it as properties."""
+    def _snapshot(self, plan: Plan) -> tuple[str | None, dict[str, str], list[str]]:
+        """Store the code by content: its digest, what is known of it as properties, and what could not be taken."""
         code = next((Path(upload.path) for upload in plan.uploads if upload.kind == "code"), None)
         facts = git_facts(code or Path.cwd(), os.environ)
         if code is None:
-            return None, facts
-        root, entries = (code.parent, None) if code.is_file() else (code, walk(code))
-        if entries is None:
-            entries = (entry for entry in walk(root) if entry.path == code.name)
-        digest = self._store.content.add_tree(root, entries)
+            return None, facts, []
+        skipped: list[str] = []
+        digest = self._store.content.add_tree(code, walk(code, skipped=skipped))
         if code.is_dir():
             facts["mlctl.code_hash"] = folder_hash(code)
-        return digest, facts
+        return digest, facts, skipped
 
     def _wait_for_cancel(self, name: str) -> JobRecord:
         grace = float(self._store.jobs.plan(name)["payload"]["grace_period"])
@@ -249,5 +251,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
-
-

@@ -151,7 +151,7 @@ def _launch(
         rank=rank,
         command=command,
         # what the rendezvous needs wins: a wrong RANK from the spec would hang the job
-        variables={**payload["variables"], "AZUREML_PROCESS_NAME": f"rank_{rank}" if log is None else "main", **variables},
+        variables={**payload["variables"], "AZUREML_PROCESS_NAME": "main" if log else f"rank_{rank}", **variables},
         log=Path(folder.artifacts / (log or rank_log(rank))),
         cwd=Path(folder.code),
         essential=essential,

@@ -113,7 +113,7 @@ def local_source(data: dict[str, Any], store: WorkspaceStore) -> Path:
 
 
 def _job_output(uri: str, store: WorkspaceStore) -> Path:
-    """`azureml://jobs/<job>/outputs/<output>[/paths/<path>]`; the output `artifacts` or `default` is the default one."""
+    """`azureml://jobs/<job>/outputs/<output>[/paths/<path>]`; `artifacts` and `default` are the default output."""
     name, _, rest = uri.removeprefix("azureml://jobs/").partition("/outputs/")
     output, _, path = rest.partition("/paths/")
     output = output.strip("/")

@@ -31,6 +31,7 @@ from mlctl.errors import MlctlError
 from mlctl.settings import Settings
 from mlctl.store.workspaces import WorkspaceStore
 
+
 def dispatch(store: WorkspaceStore, settings: Settings) -> list[str]:
     """Reap what died, then start as many queued jobs as their computes allow; the names of those started."""
     reap(store, settings)

@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import FrameType
 from typing import Any
@@ -102,7 +102,7 @@ class Supervisor:
             verdict = Verdict(CANCELED)
         except MlctlError as error:
             verdict = refusal(error)
-        except Exception as error:  # noqa: BLE001  # the job must end in a true state; the traceback is in this log
+        except Exception as error:  # the job must end in a true state; the traceback is in this log
             traceback.print_exc(file=sys.stderr)
             verdict = refusal(error)
         self._finish(verdict, runner)
@@ -116,15 +116,7 @@ class Supervisor:
         for warning in warnings:
             self._note(f"warning: {warning}")
         if not self._payload["tracking_uri"]:
-            tracking.start_run(
-                self._store.folder / "mlruns",
-                experiment=record.experiment_name,
-                job=self._name,
-                display_name=record.display_name or self._name,
-                artifacts=Path(self._folder.artifacts),
-                user=record.created_by,
-                now=time.time(),
-            )
+            tracking.start_run(self._store.folder / "mlruns", self._tracked(record, started=time.time()))
         return mounts
 
     def _make_runner(self, mounts: list[dict[str, Any]]) -> Runner:
@@ -238,22 +230,25 @@ class Supervisor:
         record = self._store.jobs.get(self._name)
         uri = self._payload["tracking_uri"]
         if uri is None:
-            store = self._store.folder / "mlruns"
             words = {COMPLETED: "FINISHED", CANCELED: "KILLED"}
-            tracking.end_run(
-                store,
-                experiment=record.experiment_name,
-                job=self._name,
-                display_name=record.display_name or self._name,
-                artifacts=Path(self._folder.artifacts),
-                user=record.created_by,
-                status=words.get(verdict.status, "FAILED"),
-                started=self._progress.started or time.time(),
-                now=time.time(),
-            )
-        found = tracking.metrics_of(uri, self._store.folder / "mlruns", experiment=record.experiment_name, job=self._name)
+            started = self._progress.started or time.time()
+            run = self._tracked(record, started=started)
+            run = replace(run, ended=time.time(), status=words.get(verdict.status, "FAILED"))
+            tracking.end_run(self._store.folder / "mlruns", run)
+        store = self._store.folder / "mlruns"
+        found = tracking.metrics_of(uri, store, experiment=record.experiment_name, job=self._name)
         if found:
             self._store.jobs.put_metrics(self._name, found)
+
+    def _tracked(self, record: JobRecord, *, started: float) -> tracking.TrackedRun:
+        return tracking.TrackedRun(
+            job=self._name,
+            experiment=record.experiment_name,
+            display_name=record.display_name or self._name,
+            artifacts=Path(self._folder.artifacts),
+            user=record.created_by,
+            started=started,
+        )
 
     def _listen(self) -> None:
         signal.signal(signal.SIGTERM, self._on_cancel)
@@ -310,8 +305,6 @@ def _said_in_the_log(what: str) -> Iterator[None]:
     """A step of the end that must not keep the others from being done; what goes wrong stands in this log."""
     try:
         yield
-    except Exception:  # noqa: BLE001  # see above
+    except Exception:  # see above
         sys.stderr.write(f"{what} failed:\n")
         traceback.print_exc(file=sys.stderr)
-
-

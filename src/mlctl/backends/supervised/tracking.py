@@ -11,7 +11,9 @@ import json
 import os
 import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mlctl.backends.supervised.payload import RUN_TAG, experiment_id
 from mlctl.entities.metric import Metric
@@ -21,50 +23,48 @@ _MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 _STATUS = {"RUNNING": 1, "FINISHED": 3, "FAILED": 4, "KILLED": 5}
 
 
-def start_run(
-    store: Path, *, experiment: str, job: str, display_name: str, artifacts: Path, user: str, now: float
-) -> None:
-    """Make the experiment (if it is new) and the run of a job. `store` is the workspace's `mlruns`; `now` in seconds."""
-    folder = store / experiment_id(experiment)
-    milliseconds = int(now * 1000)
+@dataclass(frozen=True, slots=True)
+class TrackedRun:
+    """The MLflow run of one job. `artifacts`: the job's artifact folder. `started` and `ended` in seconds."""
+
+    job: str
+    experiment: str
+    display_name: str
+    artifacts: Path
+    user: str
+    started: float
+    ended: float | None = None
+    status: str = "RUNNING"
+    """RUNNING, FINISHED, FAILED or KILLED: MLflow's words."""
+
+
+def start_run(store: Path, run: TrackedRun) -> None:
+    """Make the experiment (if it is new) and the run. `store` is the workspace's `mlruns`."""
+    folder = store / experiment_id(run.experiment)
     if not (folder / "meta.yaml").exists():
-        _write_meta(
-            folder,
-            {
-                "artifact_location": folder.as_uri(),
-                "creation_time": milliseconds,
-                "experiment_id": folder.name,
-                "last_update_time": milliseconds,
-                "lifecycle_stage": "active",
-                "name": experiment,
-            },
-        )
-    run = folder / job
-    for part in ("metrics", "params", "tags"):
-        (run / part).mkdir(parents=True, exist_ok=True)
-    tags = {"mlflow.runName": display_name, "mlflow.user": user, "mlflow.source.type": "JOB", RUN_TAG: job}
+        meta: dict[str, object] = {
+            "artifact_location": folder.as_uri(),
+            "creation_time": int(run.started * 1000),
+            "experiment_id": folder.name,
+            "last_update_time": int(run.started * 1000),
+            "lifecycle_stage": "active",
+            "name": run.experiment,
+        }
+        _write_meta(folder, meta)
+    place = folder / run.job
+    for part in ("artifacts", "metrics", "params", "tags"):
+        (place / part).mkdir(parents=True, exist_ok=True)
+    tags = {"mlflow.runName": run.display_name, "mlflow.user": run.user, "mlflow.source.type": "JOB", RUN_TAG: run.job}
     for name, text in tags.items():
-        (run / "tags" / name).write_text(text, encoding="utf-8")
-    _write_run(run, job, folder.name, display_name, artifacts, user, "RUNNING", milliseconds, None)
+        (place / "tags" / name).write_text(text, encoding="utf-8")
+    _write_run(place, run)
 
 
-def end_run(
-    store: Path,
-    *,
-    experiment: str,
-    job: str,
-    display_name: str,
-    artifacts: Path,
-    user: str,
-    status: str,
-    started: float,
-    now: float,
-) -> None:
-    """Close the run of a job. `status`: FINISHED, FAILED or KILLED, MLflow's words."""
-    run = store / experiment_id(experiment) / job
-    if run.is_dir():
-        milliseconds = int(started * 1000), int(now * 1000)
-        _write_run(run, job, run.parent.name, display_name, artifacts, user, status, *milliseconds)
+def end_run(store: Path, run: TrackedRun) -> None:
+    """Close the run, if it was made."""
+    place = store / experiment_id(run.experiment) / run.job
+    if place.is_dir():
+        _write_run(place, run)
 
 
 def read_metrics(store: Path, *, experiment: str, job: str) -> list[Metric]:
@@ -97,7 +97,8 @@ def fetch_metrics(uri: str, *, experiment: str, job: str) -> list[Metric]:
     metrics: dict[str, Metric] = {}
     for run in _ask(uri, "runs/search", body).get("runs", []):
         for given in run.get("data", {}).get("metrics", []):
-            metric = Metric(given["key"], float(given["value"]), int(given.get("step", 0)), int(given["timestamp"]) / 1000)
+            time = int(given["timestamp"]) / 1000
+            metric = Metric(given["key"], float(given["value"]), int(given.get("step", 0)), time)
             metrics.setdefault(metric.key, metric)
     return list(metrics.values())
 
@@ -129,35 +130,25 @@ def _last_metric(path: Path, key: str) -> Metric | None:
         return None  # being written just now, or not a metric file
 
 
-def _write_run(
-    run: Path,
-    job: str,
-    experiment: str,
-    display_name: str,
-    artifacts: Path,
-    user: str,
-    status: str,
-    started: int,
-    ended: int | None,
-) -> None:
-    meta = {
-        "artifact_uri": artifacts.as_uri(),
-        "end_time": ended,
+def _write_run(place: Path, run: TrackedRun) -> None:
+    meta: dict[str, object] = {
+        "artifact_uri": run.artifacts.as_uri(),
+        "end_time": int(run.ended * 1000) if run.ended is not None else None,
         "entry_point_name": "",
-        "experiment_id": experiment,
+        "experiment_id": place.parent.name,
         "lifecycle_stage": "active",
-        "run_id": job,
-        "run_name": display_name,
-        "run_uuid": job,
+        "run_id": run.job,
+        "run_name": run.display_name,
+        "run_uuid": run.job,
         "source_name": "",
         "source_type": 4,
         "source_version": "",
-        "start_time": started,
-        "status": _STATUS[status],
+        "start_time": int(run.started * 1000),
+        "status": _STATUS[run.status],
         "tags": [],
-        "user_id": user,
+        "user_id": run.user,
     }
-    _write_meta(run, meta)
+    _write_meta(place, meta)
 
 
 def _write_meta(folder: Path, meta: dict[str, object]) -> None:
@@ -177,18 +168,18 @@ def _quoted(text: str) -> str:
     return quote(text, safe="")
 
 
-def _ask(uri: str, call: str, body: dict[str, object] | None = None) -> dict[str, dict[str, str]] | dict[str, list]:  # type: ignore[type-arg]  # JSON
+def _ask(uri: str, call: str, body: dict[str, object] | None = None) -> Any:
+    """The JSON that the server answers; an empty map for what it does not know."""
     import urllib.error
     import urllib.request
 
     data = json.dumps(body).encode() if body is not None else None
-    request = urllib.request.Request(  # noqa: S310  # the user's own tracking address
+    request = urllib.request.Request(
         f"{uri.rstrip('/')}/api/2.0/mlflow/{call}", data=data, headers={"Content-Type": "application/json"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            found: dict[str, dict[str, str]] = json.load(answer)
-            return found
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
     except urllib.error.HTTPError as error:
         if error.code == 404:
             return {}

@@ -1,0 +1,125 @@
+"""Ratios of what users wait for: `python tests/bench/bench.py FOLDER_WITH_WHEEL`.
+
+Every figure is a ratio of medians measured in turns within this run, on a wheel installed without extras and with
+compiled bytecode, so that machines and moments can be compared. Prints one line per figure and fails on a missed target.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROUNDS = 15
+JOB = "command: 'true'\nenvironment:\n  image: python:3.11\n"
+
+
+def main(wheels: Path) -> int:
+    folder = Path(tempfile.mkdtemp(prefix="mlctl-bench-"))
+    try:
+        return Bench(folder, next(wheels.glob("*.whl"))).run()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Bench:
+    """One installation, one home, a few measurements."""
+
+    def __init__(self, folder: Path, wheel: Path) -> None:
+        self.folder = folder
+        self.environ = {k: v for k, v in os.environ.items() if k not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH")}
+        self.environ["MLCTL_HOME"] = str(folder / "home")
+        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+        self.python = folder / "venv/bin/python"
+        subprocess.run([self.python, "-m", "pip", "install", "-q", wheel], check=True)
+        subprocess.run([self.python, "-m", "compileall", "-q", folder / "venv/lib"], check=False)
+        self.mlctl = [str(folder / "venv/bin/mlctl")]
+        (folder / "job.yml").write_text(JOB)
+
+    def run(self) -> int:
+        bare = self.timed([str(self.python), "-c", "import typer"])
+        help_ = self.timed([*self.mlctl, "--help"])
+        figures = [self.ratio("mlctl --help / import typer", help_, bare, 1.15)]
+        self.call("job", "create", "-f", str(self.folder / "job.yml"), "--name", "first", "--stream", "-o", "none")
+        create = self.timed([*self.mlctl, "job", "create", "-f", str(self.folder / "job.yml"), "-o", "none"])
+        figures.append(self.ratio("mlctl job create / mlctl --help", create, help_, 3.0))
+        few, many = self.filled("few", 10), self.filled("many", 100_000)
+        figures.append(self.ratio("job list: 100,000 jobs / 10 jobs", self.listed(many), self.listed(few), 1.3))
+        figures.append(self.overhead())
+        return int(not all(figures))
+
+    def timed(self, command: list[str]) -> Callable[[], float]:
+        """A measurement of one call, in seconds of wall time."""
+
+        def once() -> float:
+            start = time.perf_counter()
+            subprocess.run(command, env=self.environ, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            return time.perf_counter() - start
+
+        return once
+
+    def ratio(self, what: str, ours: Callable[[], float], theirs: Callable[[], float], target: float) -> bool:
+        """Measure both in turns and print the ratio of the medians."""
+        ours(), theirs()
+        pairs = [(ours(), theirs()) for _ in range(ROUNDS)]
+        mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
+        found = mine / other
+        print(f"{what}: {found:.2f} (target <= {target}; {mine * 1000:.0f} ms / {other * 1000:.0f} ms)", flush=True)
+        return found <= target
+
+    def filled(self, workspace: str, count: int) -> str:
+        """A workspace with that many finished jobs: one real job's row, copied."""
+        self.call("workspace", "create", "--name", workspace, "-o", "none")
+        spec = str(self.folder / "job.yml")
+        self.call("job", "create", "-f", spec, "-w", workspace, "--name", "seed", "--stream", "-o", "none")
+        database = sqlite3.connect(self.folder / "home/workspaces" / workspace / "mlctl.db")
+        names = [row[1] for row in database.execute("PRAGMA table_info(jobs)") if row[1] not in ("sequence", "name")]
+        columns = ", ".join(names)
+        with database:
+            database.execute(
+                f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) "
+                f"INSERT INTO jobs (name, {columns}) SELECT 'job_' || n.i, {columns} FROM n, jobs WHERE jobs.name = 'seed'"
+            )
+        database.close()
+        return workspace
+
+    def listed(self, workspace: str) -> Callable[[], float]:
+        return self.timed([*self.mlctl, "job", "list", "-w", workspace])
+
+    def overhead(self, count: int = 10) -> bool:
+        """CPU time of everything that one job costs beside its command `true`, the submit itself left out."""
+        self.call("workspace", "create", "--name", "cpu", "-o", "none")
+        used = []
+        for _ in range(count):
+            script = (
+                "import os, resource, subprocess, sys\n"
+                "import ctypes; ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)\n"  # orphans come to this process
+                f"subprocess.run({[*self.mlctl, 'job', 'create', '-w', 'cpu', '-f', str(self.folder / 'job.yml'), '-o', 'none']!r}, check=True)\n"
+                "create = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+                "while True:\n"
+                "    try: os.wait()\n"
+                "    except ChildProcessError: break\n"
+                "total = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+                "print(total.ru_utime + total.ru_stime - create.ru_utime - create.ru_stime)\n"
+            )
+            answer = subprocess.run(
+                [self.python, "-c", script], env=self.environ, check=True, capture_output=True, text=True
+            )
+            used.append(float(answer.stdout.split()[-1]))
+        found = statistics.median(used)
+        print(f"CPU per job beside its command: {found * 1000:.0f} ms (target <= 150 ms)", flush=True)
+        return found <= 0.150
+
+    def call(self, *words: str) -> None:
+        subprocess.run([*self.mlctl, *words], env=self.environ, check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
