@@ -51,15 +51,17 @@ class _Coercion:
 
     def value(self, value: Any, schema: Schema, path: KeyPath) -> Any:
         schema = resolve(schema, self.root)
-        if "anyOf" in schema:
+        if value is not None and "anyOf" in schema:
             branch = choose_branch(value, schema["anyOf"], self.root)
             return value if branch is None else self.value(value, branch, path)
         if isinstance(value, dict):
             return self._map(value, schema, path)
         if isinstance(value, list):
-            items = schema.get("items", {})
-            return [self.value(item, items, (*path, index)) for index, item in enumerate(value)]
-        types = types_of(schema)
+            return [self.value(item, schema.get("items", {}), (*path, index)) for index, item in enumerate(value)]
+        return self._scalar(value, schema, path)
+
+    def _scalar(self, value: Any, schema: Schema, path: KeyPath) -> Any:
+        types = tuple(name for name in types_of(schema) if name != "null")
         if isinstance(value, str):
             return _coerce_text(value, schema, types)
         if isinstance(value, float) and types == ("integer",) and value.is_integer():

@@ -94,7 +94,7 @@ class Document:
                 if part and (on_key or length < len(path)):
                     return self.source, mark.key_line, mark.key_column
                 return self.source, mark.line, mark.column
-        return self.source, 1, 1
+        return self.source, 0, 0
 
     def lines(self) -> dict[str, int]:
         """Line of each key, by dotted path."""

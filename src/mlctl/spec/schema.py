@@ -70,7 +70,8 @@ def type_of(value: Any) -> str:
 
 def known_keys(schema: Schema, root: Schema) -> list[str]:
     """Keys that a person may write in an object of this schema."""
-    return [key for key, part in schema.get("properties", {}).items() if not resolve(part, root).get("readOnly")]
+    properties = schema.get("properties", {})
+    return [key for key in properties if key != "$schema" and not resolve(properties[key], root).get("readOnly")]
 
 
 def choose_branch(value: Any, branches: Sequence[Schema], root: Schema) -> Schema | None:
