@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,8 @@ def abandon(name: str, payload: dict[str, Any], settings: Settings) -> None:
     from mlctl.backends.docker.runner import remove_containers
 
     try:
-        engine = open_engine(settings, payload["docker"]["host"], patience=_PATIENCE)
-        remove_containers(engine, name, payload["folder"])
+        with closing(open_engine(settings, payload["docker"]["host"], patience=_PATIENCE)) as engine:
+            remove_containers(engine, name, payload["folder"])
     except MlctlError:
         return
 
@@ -65,8 +66,8 @@ def health(settings: Settings, host: str | None = None) -> Health:
     from mlctl.backends.docker.runner import kind_of
 
     try:
-        engine = open_engine(settings, host, patience=_PATIENCE)
-        info = engine.info()
+        with closing(open_engine(settings, host, patience=_PATIENCE)) as engine:
+            info = engine.info()
     except MlctlError as error:
         return Health(ok=False, reason=error.message, hint=error.hint or "", facts=error.details)
     kind = kind_of(info)

@@ -6,6 +6,7 @@ the connection broke or cannot be made; everything else is an answer of the engi
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from mlctl.settings import Settings
 
 _ANSWER_SECONDS = 60.0
+_OLDEST_API = "1.24"
+"""Only for the question which version the engine has; that one has no version in its path."""
 
 
 class EngineGoneError(UnavailableError):
@@ -57,20 +60,40 @@ def open_engine(settings: Settings, host: str | None = None, *, patience: float 
 class Engine:
     """One connection to an engine. Not to be shared between threads: see `again`."""
 
-    def __init__(self, candidate: Candidate, patience: float = _ANSWER_SECONDS) -> None:
-        """Connect. Raises EngineGoneError, and UnavailableError when the SDK is not installed."""
+    def __init__(self, candidate: Candidate, patience: float = _ANSWER_SECONDS, version: str | None = None) -> None:
+        """Connect; `version` of the API is asked for when it is not given.
+
+        Raises EngineGoneError, and UnavailableError when the SDK is not installed.
+        """
         self.candidate = candidate
         self._patience = patience
+        self._version = version or self._ask_version()
+        self._api = self._client(self._version)
+
+    def _client(self, version: str) -> docker.APIClient:
         sdk = _import_sdk()
-        tls = _tls(sdk) if candidate.address.startswith(("tcp:", "https:")) else None
-        with _translated("connect"):
-            self._api = sdk.APIClient(
-                base_url=candidate.address, version="auto", timeout=patience, **({"tls": tls} if tls else {})
+        tls = _tls(sdk) if self.candidate.address.startswith(("tcp:", "https:")) else None
+        with self._calling("connect"):
+            client: docker.APIClient = sdk.APIClient(
+                base_url=self.candidate.address,
+                version=version,
+                timeout=self._patience,
+                **({"tls": tls} if tls else {}),
             )
+            return client
+
+    def _ask_version(self) -> str:
+        # the SDK's own way of asking, in its constructor, leaves the connection open when the engine fails to answer
+        client = self._client(_OLDEST_API)
+        try:
+            with self._calling("connect"):
+                return str(client.version(api_version=False)["ApiVersion"])
+        finally:
+            client.close()
 
     def again(self) -> Engine:
-        """A connection of its own to the same engine, for another thread or after a break. Raises EngineGoneError."""
-        return Engine(self.candidate, self._patience)
+        """A connection of its own to the same engine, for another thread or after a break. Sends nothing yet."""
+        return Engine(self.candidate, self._patience, self._version)
 
     def close(self) -> None:
         """Drop the connection."""
@@ -78,12 +101,12 @@ class Engine:
 
     def info(self) -> dict[str, Any]:
         """What the engine says about itself: ServerVersion, SecurityOptions, Runtimes, …"""
-        with _translated("ask the engine"):
+        with self._calling("ask the engine"):
             return dict(self._api.info())
 
     def image(self, name: str) -> dict[str, Any] | None:
         """The image's facts, None when it is not on this machine."""
-        with _translated(f"look at image {name}"):
+        with self._calling(f"look at image {name}"):
             try:
                 return dict(self._api.inspect_image(name))
             except _import_sdk().errors.NotFound:
@@ -91,7 +114,7 @@ class Engine:
 
     def pull(self, repository: str, tag: str, platform: str | None) -> Iterator[dict[str, Any]]:
         """Pull an image; the engine's progress messages. An error may also be the last of them."""
-        with _translated(f"pull {repository}"):
+        with self._calling(f"pull {repository}"):
             yield from self._api.pull(repository, tag=tag, stream=True, decode=True, platform=platform)
 
     def build(
@@ -106,7 +129,7 @@ class Engine:
         platform: str | None,
     ) -> Iterator[dict[str, Any]]:
         """Build an image from a tar; the engine's messages. An error may also be the last of them."""
-        with _translated(f"build {tag}"):
+        with self._calling(f"build {tag}"):
             yield from self._api.build(
                 fileobj=context, custom_context=True, tag=tag, dockerfile=dockerfile, buildargs=dict(build_args),
                 labels=dict(labels), network_mode=network, platform=platform, rm=True, forcerm=True, decode=True,
@@ -115,49 +138,49 @@ class Engine:
 
     def create(self, config: Mapping[str, Any], *, name: str, platform: str | None = None) -> str:
         """Make a container from an Engine API request; returns its id. Raises RefusedError, ConflictError."""
-        with _translated(f"make container {name}"):
+        with self._calling(f"make container {name}"):
             made = self._api.create_container_from_config(dict(config), name, platform)
             return str(made["Id"])
 
     def start(self, container: str) -> None:
         """Start a container. Raises RefusedError with the engine's words."""
-        with _translated("start the container"):
+        with self._calling("start the container"):
             self._api.start(container)
 
     def wait(self, container: str) -> int:
         """Block until the container has ended; its exit code."""
-        with _translated("wait for the container"):
+        with self._calling("wait for the container"):
             return int(self._api.wait(container, timeout=None)["StatusCode"])
 
     def inspect(self, container: str) -> dict[str, Any]:
         """Facts of a container. Raises NotFoundError."""
-        with _translated("look at the container"):
+        with self._calling("look at the container"):
             return dict(self._api.inspect_container(container))
 
     def words(self, container: str) -> str:
         """The last lines that the container's own output holds: what went wrong before the log was open."""
-        with _translated("read the container's output"):
+        with self._calling("read the container's output"):
             return bytes(self._api.logs(container, tail=20)).decode(errors="replace")
 
     def stats(self, container: str) -> dict[str, Any]:
         """Use of memory and processor right now."""
-        with _translated("read the container's use of resources"):
+        with self._calling("read the container's use of resources"):
             return dict(self._api.stats(container, decode=None, stream=False, one_shot=True))
 
     def execute(self, container: str, command: Sequence[str]) -> None:
         """Run a command in a running container without waiting for it."""
-        with _translated("run a command in the container"):
+        with self._calling("run a command in the container"):
             made = self._api.exec_create(container, list(command), stdout=False, stderr=False)
             self._api.exec_start(made["Id"], detach=True)
 
     def kill(self, container: str, signal: str) -> None:
         """Send a signal to the first process of the container; KILL ends them all."""
-        with _translated("signal the container"):
+        with self._calling("signal the container"):
             self._api.kill(container, signal)
 
     def remove(self, container: str) -> None:
         """Kill and remove the container and its anonymous volumes; fine when it is gone already."""
-        with _translated("remove the container"):
+        with self._calling("remove the container"):
             try:
                 self._api.remove_container(container, force=True, v=True)
             except _import_sdk().errors.NotFound:
@@ -165,9 +188,19 @@ class Engine:
 
     def containers(self, labels: Mapping[str, str]) -> list[str]:
         """Ids of all containers, running or not, that carry these labels."""
-        with _translated("list containers"):
+        with self._calling("list containers"):
             wanted = [f"{name}={value}" for name, value in labels.items()]
             return [str(found["Id"]) for found in self._api.containers(all=True, filters={"label": wanted})]
+
+    @contextmanager
+    def _calling(self, action: str) -> Iterator[None]:
+        """Around each call: look first whether somebody listens, since the SDK leaks its socket when nobody does."""
+        with _translated(action):
+            if self.candidate.socket:
+                with socket.socket(socket.AF_UNIX) as probe:
+                    probe.settimeout(self._patience)
+                    probe.connect(str(self.candidate.socket))
+            yield
 
 
 def _import_sdk() -> Any:

@@ -188,6 +188,7 @@ class DockerRunner:
                 remove_containers(self._engine, self._run.name, self._folder)
             except MlctlError as error:
                 _note(f"containers are left behind: {error.message}")
+            self._engine.close()
         for name in ("tmp", "home", "containers"):
             shutil.rmtree(Path(self._folder, name), ignore_errors=True)
 
