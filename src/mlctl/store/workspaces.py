@@ -16,6 +16,7 @@ import re
 import secrets
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -311,4 +312,7 @@ def _remove_tree(folder: Path) -> None:
             Path(path).chmod(0o700)
         action(path)
 
-    shutil.rmtree(folder, onerror=make_writable)
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(folder, onexc=make_writable)
+    else:
+        shutil.rmtree(folder, onerror=make_writable)
