@@ -138,7 +138,7 @@ class ContentStore:
         Raises NotFoundError, ConflictError when a file is in the way, UnavailableError when the store is damaged.
         """
         entries = self.entries(digest)
-        with _translated(target):
+        with _translated(target, whole=False):
             target.mkdir(parents=True, exist_ok=True)
             made = {""}
             for entry in entries:
@@ -278,13 +278,13 @@ class ContentStore:
 
 
 @contextmanager
-def _translated(folder: Path) -> Iterator[None]:
+def _translated(folder: Path, *, whole: bool = True) -> Iterator[None]:
     try:
         yield
     except FileExistsError as error:
         raise ConflictError(f"{error.filename2 or error.filename} is there already") from error
     except OSError as error:
-        raise translate_os_error(error, folder) from error
+        raise translate_os_error(error, folder, whole=whole) from error
 
 
 def _feed(digest: hashlib._Hash, file: BinaryIO) -> None:

@@ -184,11 +184,14 @@ class Database:
 _INHERITED: list[sqlite3.Connection] = []
 
 
-def translate_os_error(error: OSError, folder: Path, *, writing: bool = True) -> MlctlError:
-    """The clear error for a file operation that failed in or below `folder`; `writing` False when it only read."""
+def translate_os_error(error: OSError, folder: Path, *, writing: bool = True, whole: bool = True) -> MlctlError:
+    """The clear error for a file operation that failed in or below `folder`.
+
+    `writing`: False when it only read. `whole`: False when something half-written may be left in `folder`.
+    """
     path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else folder
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return _full(folder)
+        return _full(folder, whole=whole)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return (
             _not_allowed(path)
@@ -198,9 +201,9 @@ def translate_os_error(error: OSError, folder: Path, *, writing: bool = True) ->
     return UnavailableError(f"cannot use {path}: {error.strerror or error}", hint=f"check the disk that holds {folder}")
 
 
-def _full(folder: Path) -> UnavailableError:
+def _full(folder: Path, *, whole: bool = True) -> UnavailableError:
     return UnavailableError(
-        f"the disk that holds {folder} is full; nothing was half-written",
+        f"the disk that holds {folder} is full" + ("; nothing was half-written" if whole else ""),
         hint="make room there, or keep the state elsewhere with MLCTL_HOME, then run the command again",
     )
 

@@ -18,7 +18,7 @@ from typing import Any
 from mlctl.entities.job import HOLDING_STATUSES, NOT_STARTED, QUEUED, STARTING, JobRecord, ProcessId
 from mlctl.entities.metric import Metric
 from mlctl.errors import ConflictError, MlctlError, NotFoundError
-from mlctl.store.database import Database, Row
+from mlctl.store.database import Database, Row, translate_os_error
 from mlctl.store.rows import did_you_mean, from_json, process_from_json, process_to_json, to_json, to_json_or_null
 
 KEEP: Any = object()
@@ -68,7 +68,10 @@ class JobTable:
     def new_folder(self) -> Path:
         """An empty folder, on the same disk as the job folders, to prepare for `insert`."""
         folder = self._folder / f".new-{secrets.token_hex(8)}"
-        folder.mkdir(parents=True)
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise translate_os_error(error, self._folder) from error
         return folder
 
     def insert(self, record: JobRecord, *, plan: dict[str, Any], folder: Path) -> JobRecord:
