@@ -11,7 +11,9 @@ import errno
 import functools
 import os
 import random
+import shutil
 import sqlite3
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -48,8 +50,8 @@ class Database:
         self._owner = os.getpid()
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """The rows of one SELECT, as of one moment."""
-        return self._patiently(lambda: self._connection().execute(sql, parameters).fetchall())
+        """The rows of one SELECT, as of one moment. Works for who may not write too."""
+        return self._patiently(lambda: self._read(sql, parameters))
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -81,6 +83,15 @@ class Database:
 
     def __del__(self) -> None:
         self.close()
+
+    def _read(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        try:
+            return self._connection().execute(sql, parameters).fetchall()
+        except sqlite3.OperationalError:
+            if not self.path.exists() or not _may_not_write(self.path):
+                raise
+        with read_only_copy(self.path) as connection:
+            return connection.execute(sql, parameters).fetchall()
 
     def _begin(self) -> sqlite3.Connection:
         connection = self._connection()
@@ -181,6 +192,28 @@ class Database:
         raise error  # wrong SQL is a bug of ours: the crash report must show it
 
 
+@contextmanager
+def read_only_copy(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection for one look at a database that may not be written.
+
+    A reader of a WAL database has to write beside it. Without that right the file is read as it stands when nothing is
+    left in the log, else together with the log from a copy.
+    """
+    log = path.with_name(path.name + "-wal")
+    with tempfile.TemporaryDirectory(prefix="mlctl-") as folder:
+        place, words = path, "mode=ro&immutable=1"
+        if log.exists() and log.stat().st_size > 0:
+            place, words = Path(folder) / path.name, "mode=rw"
+            shutil.copyfile(path, place)
+            shutil.copyfile(log, place.with_name(log.name))
+        connection = sqlite3.connect(f"{place.absolute().as_uri()}?{words}", uri=True, isolation_level=None)
+        try:
+            connection.row_factory = sqlite3.Row
+            yield connection
+        finally:
+            connection.close()
+
+
 _INHERITED: list[sqlite3.Connection] = []
 
 
@@ -216,6 +249,7 @@ def _not_allowed(path: Path) -> AuthError:
 
 
 def _may_not_write(path: Path) -> bool:
+    # access(2) knows a read-only file system; mode bits alone do not tell
     return any(place.exists() and not os.access(place, os.W_OK) for place in (path, path.parent))
 
 

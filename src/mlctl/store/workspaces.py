@@ -21,17 +21,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlctl.entities.clock import Clock
 from mlctl.entities.job import HOLDING_STATUSES, WAITING_STATUSES
 from mlctl.entities.workspace import Workspace
 from mlctl.errors import ConflictError, NotFoundError, UsageError
 from mlctl.store.computes import ComputeTable
-from mlctl.store.content import ContentStore
 from mlctl.store.database import Database, Row, translate_os_error
 from mlctl.store.jobs import JobTable
 from mlctl.store.rows import did_you_mean, from_json, to_json
+
+if TYPE_CHECKING:
+    from mlctl.store.content import ContentStore
 
 DEFAULT_WORKSPACE = "default"
 """The workspace that is made on first use."""
@@ -85,6 +87,8 @@ class WorkspaceStore:
     @cached_property
     def content(self) -> ContentStore:
         """The snapshots."""
+        from mlctl.store.content import ContentStore  # most commands need none
+
         return ContentStore(self.folder / "content")
 
     def job_folder(self, name: str) -> Path:
