@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -175,7 +176,7 @@ def _values(built: AzCommand, parser: Any, option: Option, word: str) -> list[tu
 
 
 def _use_workspace(words: list[str], context: Context) -> None:
-    for name, value in zip(words, words[1:], strict=False):
+    for name, value in pairwise(words):
         if name in ("-w", "--workspace-name", "--workspace") and value:
             context.override({"defaults.workspace": value}, name)
 

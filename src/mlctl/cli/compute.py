@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +24,6 @@ from mlctl.cli.options import (
 )
 from mlctl.cli.verbs import changed_fields, confirm, first
 from mlctl.context import Context
-from mlctl.entities.compute import Compute
 from mlctl.errors import UsageError
 
 _IDENTITY = (Accepted(("--identity-type",)), Accepted(("--user-assigned-identities", "-i")))
@@ -96,8 +94,9 @@ def create(
         "max_concurrent": max_concurrent,
         "description": description,
         "tags": parse_tags(tags),
+        "host": host,
     }
-    return _create(context, file, given, host)
+    return _create(context, file, given)
 
 
 @command(accepted=_AZURE_ATTACH)
@@ -113,7 +112,7 @@ def attach(
 ) -> dict[str, Any]:
     """Attach something that exists already, such as a Docker engine on another machine."""
     del no_wait
-    return _create(context, file, {"name": name, "type": type_, "max_concurrent": max_concurrent}, host)
+    return _create(context, file, {"name": name, "type": type_, "max_concurrent": max_concurrent, "host": host})
 
 
 @command
@@ -178,33 +177,21 @@ def detach(context: Context, *, name: ComputeName, yes: Yes = False, no_wait: No
     _remove(context, name, yes=yes, what=f"detach compute {name!r}")
 
 
-def _create(context: Context, file: Path | None, given: dict[str, Any], host: str | None) -> dict[str, Any]:
+def _create(context: Context, file: Path | None, given: dict[str, Any]) -> dict[str, Any]:
     from mlctl.operations.computes import create as create_compute
     from mlctl.operations.computes import describe
+    from mlctl.spec.compute import load_compute
 
     fields = {key: value for key, value in given.items() if value is not None}
-    wanted = _read(context, file, fields) if file is not None else _from_options(fields)
-    if host is not None:
-        wanted = replace(wanted, settings={**wanted.settings, "host": host})
-    return describe(context.store, create_compute(context.store, context.clock, wanted))
-
-
-def _from_options(fields: dict[str, Any]) -> Compute:
     for key in ("name", "type"):
-        if not fields.get(key):
+        if file is None and not fields.get(key):
             raise UsageError(
                 f"a compute needs a {key}", hint="mlctl compute create -n NAME --type local|docker, or -f FILE"
             )
-    return Compute(backend="", **fields)
-
-
-def _read(context: Context, file: Path, fields: dict[str, Any]) -> Compute:
-    from mlctl.spec.compute import load_compute
-
-    compute, problems = load_compute(file, fields=fields)
+    wanted, problems = load_compute(file, fields=fields)
     for problem in problems:
         context.say.warning(f"{problem.location}: {problem.message}")
-    return compute
+    return describe(context.store, create_compute(context.store, context.clock, wanted))
 
 
 def _remove(context: Context, name: str, *, yes: bool, what: str) -> None:

@@ -49,6 +49,7 @@ def ui(
     python = _environment(context)
     address = f"http://{host}:{port}"
     command_line = [str(python), "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
+    code = 0
     with _running(command_line, context) as process:
         _await_start(process, host, port)
         context.say.note(f"MLflow UI of workspace {context.store.name!r}: {address} (Ctrl-C ends it)")

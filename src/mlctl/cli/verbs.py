@@ -62,7 +62,8 @@ def changed_fields(
             f"{kind} update cannot change {', '.join(refused)}", hint=f"it can change {', '.join(sorted(updatable))}"
         )
     fields = {key: after.get(key) for key in changed}
-    if fields.get("tags"):
+    tags = fields.get("tags")
+    if isinstance(tags, dict):
         # az reads `--set tags.x=1` as a number; a tag is text
-        fields["tags"] = {key: value if isinstance(value, str) else str(value) for key, value in fields["tags"].items()}
+        fields["tags"] = {key: str(value) for key, value in tags.items()}
     return fields

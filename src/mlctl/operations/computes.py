@@ -1,4 +1,4 @@
-"""Computes: which types there are, how one is made and changed, and how it is shown."""
+"""Computes: how one is made and changed, and how it is shown."""
 
 from __future__ import annotations
 
@@ -10,39 +10,21 @@ from mlctl.backends.base import Backend
 from mlctl.entities.clock import Clock, iso_time
 from mlctl.entities.compute import Compute
 from mlctl.entities.job import NOT_STARTED, QUEUED
-from mlctl.errors import UnsupportedError, UsageError
+from mlctl.errors import UsageError
 from mlctl.store.workspaces import WorkspaceStore
-
-TYPES: Mapping[str, str] = {"local": "local", "docker": "docker"}
-"""Type of a compute -> back end that runs its jobs."""
 
 UPDATABLE = ("description", "tags", "max_concurrent", "host")
 """Fields that `compute update` may change."""
 
 
-def check_type(name: str, compute_type: str) -> str:
-    """The type in its own spelling. Raises UnsupportedError for a type that needs a cloud or a cluster."""
-    word = compute_type.lower()
-    if word in TYPES:
-        return word
-    known = ", ".join(sorted(TYPES))
-    raise UnsupportedError(
-        f"compute {name!r} has type {compute_type!r}, which no back end here can make",
-        hint=f"types: {known}; mlctl compute create -n {name} --type local lets specs that name it run here",
-    )
-
-
 def create(store: WorkspaceStore, clock: Clock, wanted: Compute) -> Compute:
-    """Add a compute to the workspace, or change the one of that name, as az does.
+    """Add a checked compute to the workspace, or change the one of that name, as az does.
 
-    Raises UnsupportedError for a type without back end, UsageError for a bad name or a field that the type does not
-    have, ConflictError for `local` as something else.
+    Raises UsageError for fields that do not fit the type, ConflictError for `local` as something else.
     """
-    compute_type = check_type(wanted.name, wanted.type)
     check_fields(wanted)
     known = store.computes.find(wanted.name)
-    created_at = known.created_at if known and known.created_at else clock.now()
-    compute = replace(wanted, type=compute_type, backend=TYPES[compute_type], created_at=created_at)
+    compute = replace(wanted, created_at=(known.created_at if known else 0.0) or clock.now())
     store.computes.put(compute)
     return compute
 

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlctl.backends import KNOWN
@@ -45,9 +46,9 @@ def examine(
         _guarded("uv", lambda: _uv(settings)),
         _guarded("git", _git),
     ]
-    checks += [_guarded(f"backend {name}", lambda name=name: _backend(name, connect)) for name in sorted(KNOWN)]
+    checks += [_guarded(f"backend {name}", partial(_backend, name, connect)) for name in sorted(KNOWN)]
     extras = sorted({known.extra for known in KNOWN.values() if known.extra} | {"uv"})
-    checks += [_guarded(f"extra {extra}", lambda extra=extra: _extra(extra)) for extra in extras]
+    checks += [_guarded(f"extra {extra}", partial(_extra, extra)) for extra in extras]
     checks.append(_guarded("tracking", lambda: _tracking(settings, open_store())))
     return checks
 
