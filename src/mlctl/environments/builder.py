@@ -58,7 +58,7 @@ class EnvironmentBuilder:
     """Builds environments below `cache`; many processes may use the same cache at once."""
 
     def __init__(self, cache: Path, settings: Settings) -> None:
-        self._cache = cache.absolute()
+        self._cache = cache.resolve()  # several homes may share a cache through links
         self._settings = settings
         self._arguments = tuple((settings.text("environments.pip_arguments") or "").split())
 

@@ -128,10 +128,7 @@ def _read_user_file(path: Path) -> dict[str, Any]:
         )
     from mlctl.spec.reader import read_file
 
-    data = read_file(path).data
-    if not isinstance(data, dict):
-        raise _wrong(str(path), "(the whole file)", "a mapping with `environments` or `conda_packages`")
-    return data
+    return dict(read_file(path).data)
 
 
 def _read_environments(data: Mapping[str, Any], where: str) -> dict[str, CuratedEnvironment]:
@@ -150,13 +147,14 @@ def _read_environment(name: str, entry: Any, groups: Mapping[str, Any], where: s
     if unknown:
         raise _wrong(where, f"{key}.{sorted(unknown)[0]}", "not known here")
     packages: list[str] = []
+    given = entry.get("packages") or []
+    if not isinstance(given, list) or not all(isinstance(line, str) for line in given):
+        raise _wrong(where, f"{key}.packages", "a list of requirement lines")
     for group in entry.get("includes") or ():
         if group not in groups:
             raise _wrong(where, f"{key}.includes", f"'{group}' is not among `groups`")
         packages += groups[group]
-    packages = [*(entry.get("packages") or ()), *packages]
-    if not all(isinstance(line, str) for line in packages):
-        raise _wrong(where, f"{key}.packages", "a list of requirement lines")
+    packages = [*given, *packages]
     python = entry.get("python")
     if python is not None and not isinstance(python, str):
         raise _wrong(where, f"{key}.python", f'a version in quotes, such as "3.10" (read as {python!r})')
