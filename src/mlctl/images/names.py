@@ -47,16 +47,16 @@ class ImageName:
 def parse_image(name: str) -> ImageName:
     """The full form of a name: `python` is docker.io/library/python. Raises UsageError for what is no image name."""
     rest, _, digest = name.strip().partition("@")
-    rest, tag = _split_tag(rest)
-    first, slash, remainder = rest.partition("/")
-    registry, repository = DEFAULT_REGISTRY, rest
+    path, tag = _split_tag(rest)
+    first, slash, remainder = path.partition("/")
+    registry, repository = DEFAULT_REGISTRY, path
     if slash and ("." in first or ":" in first or first == "localhost"):
         registry, repository = first, remainder
     if registry in _HUB_ALIASES:
         registry = DEFAULT_REGISTRY
         repository = repository if "/" in repository else f"library/{repository}"
     good = _REPOSITORY.fullmatch(repository) and (not tag or _TAG.fullmatch(tag))
-    if not good or ("@" in name and not _DIGEST.fullmatch(digest)):
+    if not good or rest.endswith(":") or ("@" in name and not _DIGEST.fullmatch(digest)):
         raise UsageError(
             f"{name!r} is not an image name",
             hint="write [registry/]repository[:tag], the repository in lower case, such as python:3.11",

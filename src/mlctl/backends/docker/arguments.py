@@ -89,7 +89,7 @@ def _split(words: Sequence[str]) -> Iterator[str]:
         head = word.split(maxsplit=1)[0] if word.strip() else ""
         if head.startswith("-") and head != word and "=" not in head:
             yield from shlex.split(word)
-        elif word:
+        else:
             yield word
 
 

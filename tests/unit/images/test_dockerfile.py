@@ -1,0 +1,131 @@
+"""The recipe of an image: text, files, tag."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mlctl.entities.environment import Requirements
+from mlctl.images.dockerfile import CA_BUNDLE, ImageRecipe, pip_variables, proxy_variables, write_recipe
+
+REQUIREMENTS = Requirements(python="3.11", packages=("numpy==2.0", "--pre", "pandas"), origin="conda.yml")
+
+
+def _recipe(**changes: object) -> ImageRecipe:
+    return write_recipe("python:3.11", REQUIREMENTS, **changes)  # type: ignore[arg-type]
+
+
+def test_dockerfile_of_pip_packages() -> None:
+    recipe = _recipe()
+    assert recipe.files["Dockerfile"].decode() == (
+        "FROM python:3.11\n"
+        "USER root\n"
+        "COPY install.sh requirements.txt /opt/mlctl/\n"
+        "RUN /bin/sh /opt/mlctl/install.sh\n"
+        "ENV PATH=/opt/mlctl/environment/bin:$PATH\n"
+    )
+    assert recipe.files["requirements.txt"] == b"numpy==2.0\n--pre\npandas\n"
+    assert recipe.build_args == {}
+
+
+def test_the_tag_names_the_content() -> None:
+    tag = _recipe().tag
+    assert tag == _recipe().tag
+    assert tag.startswith("mlctl/environment:")
+    assert len(tag) == len("mlctl/environment:") + 32
+    others = [
+        write_recipe("python:3.12", REQUIREMENTS),
+        write_recipe("python:3.11", Requirements(python="3.10", packages=REQUIREMENTS.packages)),
+        _recipe(conda={"dependencies": ["numpy"]}),
+        _recipe(ca_bundle=b"x"),
+        _recipe(pip_arguments="--index-url https://pypi.example/simple"),
+    ]
+    assert len({tag, *(other.tag for other in others)}) == 6
+    assert _recipe(proxies={"http_proxy": "http://proxy.example"}).tag == tag
+
+
+def test_nothing_secret_is_in_the_files() -> None:
+    recipe = _recipe(
+        pip_arguments="--index-url https://me:secret@pypi.example/simple",
+        proxies=proxy_variables("http://me:secret@proxy.example", None, "localhost"),
+        ca_bundle=b"certificates",
+    )
+    assert not any(b"secret" in data for data in recipe.files.values())
+    assert recipe.build_args["PIP_INDEX_URL"] == "https://me:secret@pypi.example/simple"
+    assert recipe.build_args["HTTP_PROXY"] == recipe.build_args["http_proxy"] == "http://me:secret@proxy.example"
+    assert recipe.build_args["NO_PROXY"] == "localhost"
+    assert "https_proxy" not in recipe.build_args
+    text = recipe.files["Dockerfile"].decode()
+    assert "\nARG PIP_INDEX_URL\n" in text
+    assert f"\nARG PIP_CERT={CA_BUNDLE}\n" in text
+    assert "proxy" not in text
+    assert text.count("\nENV ") == 1
+
+
+def test_the_conda_file_goes_along_without_its_name() -> None:
+    conda = {"name": "mine", "prefix": "/x", "dependencies": ["python=3.11", {"pip": ["numpy"]}]}
+    recipe = _recipe(conda=conda, conversion_error="package cudnn is not on PyPI")
+    assert json.loads(recipe.files["environment.yaml"]) == {"dependencies": ["python=3.11", {"pip": ["numpy"]}]}
+    assert recipe.files["conversion-error.txt"] == b"mlctl: package cudnn is not on PyPI\n"
+    assert recipe.tag == _recipe(conda={**conda, "name": "yours"}, conversion_error="package cudnn is not on PyPI").tag
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [
+        ([], {}),
+        (["--index-url", "u"], {"PIP_INDEX_URL": "u"}),
+        (["-i", "u", "--pre"], {"PIP_INDEX_URL": "u", "PIP_PRE": "1"}),
+        (["--extra-index-url=a", "--extra-index-url", "b"], {"PIP_EXTRA_INDEX_URL": "a b"}),
+        (["--no-index", "-f", "/wheels"], {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"}),
+    ],
+)
+def test_pip_options_become_variables(words: list[str], variables: dict[str, str]) -> None:
+    assert pip_variables(words) == variables
+
+
+@pytest.mark.parametrize(
+    ("tool", "call"),
+    [
+        ("conda", "env create -p {0}/environment -f {0}/environment.yaml"),
+        ("mamba", "env create -p {0}/environment -f {0}/environment.yaml"),
+        ("micromamba", "create -y -p {0}/environment -f {0}/environment.yaml"),
+    ],
+)
+def test_the_image_s_own_conda_is_used(tmp_path: Path, tool: str, call: str) -> None:
+    recipe = _recipe(conda={"dependencies": ["numpy"]})
+    for name, data in recipe.files.items():
+        (tmp_path / name).write_bytes(data.replace(b"/opt/mlctl", os.fsencode(tmp_path)))
+    program = tmp_path / "bin" / tool
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/called\nmkdir {tmp_path}/environment\n')
+    program.chmod(0o755)
+    subprocess.run(["/bin/sh", f"{tmp_path}/install.sh"], env={"PATH": f"{tmp_path}/bin:/usr/bin:/bin"}, check=True)
+    assert (tmp_path / "called").read_text().strip() == call.format(tmp_path)
+
+
+def test_packages_without_a_pip_form_need_an_image_with_conda(tmp_path: Path) -> None:
+    recipe = _recipe(conda={"dependencies": ["cudnn"]}, conversion_error="package cudnn is not on PyPI")
+    for name, data in recipe.files.items():
+        (tmp_path / name).write_bytes(data.replace(b"/opt/mlctl", os.fsencode(tmp_path)))
+    done = subprocess.run(
+        ["/bin/sh", f"{tmp_path}/install.sh"], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 92
+    assert "mlctl: package cudnn is not on PyPI" in done.stderr
+    assert "no conda or mamba" in done.stderr
+
+
+def test_the_install_script_is_sound_and_says_what_is_missing(tmp_path: Path) -> None:
+    script = tmp_path / "install.sh"
+    script.write_bytes(_recipe().files["install.sh"])
+    assert subprocess.run(["/bin/sh", "-n", str(script)], check=False).returncode == 0
+    bare = subprocess.run(
+        ["/bin/sh", str(script)], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert bare.returncode == 91
+    assert "neither conda nor python3" in bare.stderr
