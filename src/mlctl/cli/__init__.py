@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlctl.context import Context
-from mlctl.errors import InvalidSpecError, MlctlError
+from mlctl.errors import InvalidSpecError, MlctlError, UnavailableError
 
 if TYPE_CHECKING:
     from mlctl.cli.command import Result
@@ -42,13 +43,20 @@ def _guarded(words: list[str], context: Context) -> int:
         return error.exit_code
     except (BrokenPipeError, KeyboardInterrupt):
         raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return _report_crash(error, words, context)
+        place = f": {error.filename}" if error.filename else ""
+        full = UnavailableError(
+            f"{error.strerror}{place}", hint="free some space; mlctl doctor shows how much there is"
+        )
+        _report(full, context)
+        context.streams.abandon()
+        return full.exit_code
     except Exception as error:  # the last net: anything that comes here is a bug of ours
         if getattr(error, "exit_code", None) is not None:
             return _report_parser_error(error, context)
-        from mlctl.cli.crash import report_crash
-
-        report_crash(error, words, context)
-        return MlctlError.exit_code
+        return _report_crash(error, words, context)
 
 
 def _run(words: list[str], context: Context) -> int:
@@ -103,6 +111,13 @@ def _report(error: MlctlError, context: Context) -> None:
         context.say.hint(error.hint)
     if error.__cause__ is not None:
         context.say.debug(f"caused by {type(error.__cause__).__name__}: {error.__cause__}")
+
+
+def _report_crash(error: Exception, words: list[str], context: Context) -> int:
+    from mlctl.cli.crash import report_crash
+
+    report_crash(error, words, context)
+    return MlctlError.exit_code
 
 
 def _problem_text(problem: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from mlctl.cli.options import (
     NoWait,
     Operations,
     OptionalFile,
+    SetValues,
     Tags,
     Yes,
     parse_tags,
@@ -77,6 +79,7 @@ def create(
     name: NewName = None,
     type_: Type = None,
     file: OptionalFile = None,
+    set_: SetValues = None,
     max_concurrent: MaxConcurrent = None,
     host: Host = None,
     description: Description = None,
@@ -96,7 +99,7 @@ def create(
         "tags": parse_tags(tags),
         "host": host,
     }
-    return _create(context, file, given)
+    return _create(context, file, given, set_ or ())
 
 
 @command(accepted=_AZURE_ATTACH)
@@ -177,7 +180,9 @@ def detach(context: Context, *, name: ComputeName, yes: Yes = False, no_wait: No
     _remove(context, name, yes=yes, what=f"detach compute {name!r}")
 
 
-def _create(context: Context, file: Path | None, given: dict[str, Any]) -> dict[str, Any]:
+def _create(
+    context: Context, file: Path | None, given: dict[str, Any], overrides: Sequence[str] = ()
+) -> dict[str, Any]:
     from mlctl.operations.computes import create as create_compute
     from mlctl.operations.computes import describe
     from mlctl.spec.compute import load_compute
@@ -188,7 +193,7 @@ def _create(context: Context, file: Path | None, given: dict[str, Any]) -> dict[
             raise UsageError(
                 f"a compute needs a {key}", hint="mlctl compute create -n NAME --type local|docker, or -f FILE"
             )
-    wanted, problems = load_compute(file, fields=fields)
+    wanted, problems = load_compute(file, overrides=overrides, fields=fields)
     for problem in problems:
         context.say.warning(f"{problem.location}: {problem.message}")
     return describe(context.store, create_compute(context.store, context.clock, wanted))

@@ -54,7 +54,7 @@ _AZURE_CREATE = (
     *_AZURE,
 )
 _AZURE_UPDATE = (Accepted(("--network-acls",)), *_AZURE)
-_AZURE_DELETE = (Accepted(("--all-resources",), FLAG), Accepted(("--permanently-delete",), FLAG), *POLICY)
+_AZURE_DELETE = (Accepted(("--all-resources",), FLAG), Accepted(("--permanently-delete", "-p"), FLAG), *POLICY)
 
 Place = Annotated[
     Path | None,

@@ -36,11 +36,15 @@ class Streams:
     @property
     def stdout(self) -> TextIO:
         """Where the result goes."""
+        if self._stdout is None and sys.stdout is None:
+            self._stdout = _nowhere()
         return self._stdout or sys.stdout
 
     @property
     def stderr(self) -> TextIO:
         """Where talk goes."""
+        if self._stderr is None and sys.stderr is None:
+            self._stderr = _nowhere()
         return self._stderr or sys.stderr
 
     @property
@@ -142,6 +146,11 @@ class Say:
             head, colon, rest = text.partition(":")
             text = f"\x1b[{style}m{head}{colon}\x1b[0m{rest}"
         self._streams.write_talk(text + "\n")
+
+
+def _nowhere() -> TextIO:
+    """What stands for a stream that was closed before we started (`mlctl … >&-`)."""
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - it stays open to the end
 
 
 def _no_update(text: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +66,7 @@ def probe(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
             "job": JobFailedError("job 'x' failed"),
             "spec": InvalidSpecError("job.yml is not valid", problems=[problem]),
             "interrupt": KeyboardInterrupt(),
+            "full": OSError(28, "No space left on device", "/x"),
             "pipe": BrokenPipeError(),
         }
         raise errors[how]
@@ -122,6 +125,12 @@ def test_log_then_value_then_exit_code(call: Call) -> None:
         ("missing", 3, "error[not_found]: no job named 'x'\nhint: mlctl job list\n"),
         ("job", 10, "error[job_failed]: job 'x' failed\n"),
         ("interrupt", 130, ""),
+        (
+            "full",
+            7,
+            "error[unavailable]: No space left on device: /x\n"
+            "hint: free some space; mlctl doctor shows how much there is\n",
+        ),
         ("pipe", 141, ""),
     ],
 )
@@ -226,3 +235,22 @@ def test_version(call: Call) -> None:
 
 def test_a_command_is_still_a_plain_function(probe: ModuleType) -> None:
     assert probe.value(Context()) == {"b": 1, "a": "é"}
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code"), [("| true", 141), ("> /dev/full", 7), (">&-", 0), ("2>&- >/dev/null", 0)]
+)
+@pytest.mark.parametrize("words", ["config list", "--help"])
+def test_stdout_that_is_closed_full_or_gone(tmp_path: Path, redirection: str, code: int, words: str) -> None:
+    line = f'"$0" -m mlctl {words} {redirection}; exit "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(
+        ["bash", "-c", line, sys.executable],
+        env={**os.environ, "MLCTL_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # `true` may end before or after the few bytes are in the pipe
+    assert done.returncode in ((0, 141) if code == 141 else (code,))
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
