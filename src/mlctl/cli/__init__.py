@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +48,7 @@ def _guarded(words: list[str], context: Context) -> int:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             return _report_crash(error, words, context)
         place = f": {error.filename}" if error.filename else ""
-        full = UnavailableError(
-            f"{error.strerror}{place}", hint="free some space; mlctl doctor shows how much there is"
-        )
+        full = UnavailableError(f"{error.strerror}{place}", hint="free some space; mlctl doctor says how much there is")
         _report(full, context)
         context.streams.abandon()
         return full.exit_code
@@ -62,10 +61,12 @@ def _guarded(words: list[str], context: Context) -> int:
 def _run(words: list[str], context: Context) -> int:
     from mlctl.cli.lazy import build_root
 
+    started = time.monotonic()
     root = build_root()
     with root.make_context("mlctl", words or ["--help"], obj=context, help_option_names=["--help", "-h"]) as parser:
         result = root.invoke(parser)
     _present(result, context)
+    context.say.info(f"Command ran in {time.monotonic() - started:.3f} seconds")
     code: int = result.exit_code
     return code
 

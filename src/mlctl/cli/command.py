@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, overload
 import typer
 from typer.core import TyperCommand, TyperOption
 
+from mlctl.cli.names import complete_workspaces
 from mlctl.cli.words import FLAG, LIST, UPDATE, VALUE, Option, rewrite
 from mlctl.context import Context
 from mlctl.errors import UsageError
@@ -167,7 +168,12 @@ _SCOPED: dict[str, Any] = {
     "workspace": Annotated[
         str | None,
         typer.Option(
-            "--workspace-name", "-w", "--workspace", metavar="WORKSPACE", help="Name, or path of a workspace folder."
+            "--workspace-name",
+            "-w",
+            "--workspace",
+            metavar="WORKSPACE",
+            autocompletion=complete_workspaces,
+            help="Name, or path of a workspace folder.",
         ),
     ],
     "resource_group": Annotated[

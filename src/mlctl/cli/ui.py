@@ -49,6 +49,8 @@ def ui(
     python = _environment(context)
     address = f"http://{host}:{port}"
     command_line = [str(python), "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
+    # each run knows its own folder; without these two, what the UI creates would point to the UI's own address
+    command_line += ["--no-serve-artifacts", "--default-artifact-root", uri]
     code = 0
     with _running(command_line, context) as process:
         _await_start(process, host, port)

@@ -48,6 +48,7 @@ def test_names(call: Call) -> None:
     assert offered(call, "compute", "show", "-n", "") == ["local", "gpu"]
     assert offered(call, "compute", "show", "--name=g") == ["--name=gpu"]
     assert offered(call, "compute", "show", "-w", "demo", "-n", "f") == ["far"]
+    assert offered(call, "compute", "list", "-w", "de") == ["default", "demo"]
     assert offered(call, "workspace", "show", "-n", "d") == ["default", "demo"]
     assert offered(call, "job", "show", "-n", "") == []
 

@@ -21,6 +21,8 @@ from mlctl.context import Context
 from mlctl.errors import InvalidSpecError, JobFailedError, MlctlError, NotFoundError
 from mlctl.spec.problems import Problem
 
+SPACE = "hint: free some space; mlctl doctor says how much there is\n"
+
 
 @pytest.fixture(autouse=True)
 def probe(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -91,6 +93,10 @@ def test_global_options_anywhere_and_short(call: Call) -> None:
     assert call("probe", "value", MLCTL_OUTPUT="yaml").out == "a: é\nb: 1\n"
 
 
+def test_verbose_says_how_long_it_took(call: Call) -> None:
+    assert call("probe", "nothing", "--verbose").err.startswith("Command ran in 0.")
+
+
 def test_nothing_to_show_prints_nothing(call: Call) -> None:
     assert call("probe", "nothing") == (0, "", "")
     assert call("probe", "value", "--query", "missing") == (0, "", "")
@@ -125,12 +131,7 @@ def test_log_then_value_then_exit_code(call: Call) -> None:
         ("missing", 3, "error[not_found]: no job named 'x'\nhint: mlctl job list\n"),
         ("job", 10, "error[job_failed]: job 'x' failed\n"),
         ("interrupt", 130, ""),
-        (
-            "full",
-            7,
-            "error[unavailable]: No space left on device: /x\n"
-            "hint: free some space; mlctl doctor shows how much there is\n",
-        ),
+        ("full", 7, "error[unavailable]: No space left on device: /x\n" + SPACE),
         ("pipe", 141, ""),
     ],
 )
