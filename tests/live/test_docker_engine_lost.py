@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from docker_jobs import IMAGE, docker_job, find_engine, settings_in, wanted
+from tests.live.docker_jobs import IMAGE, docker_job, find_engine, settings_in, wanted
 
 from mlctl.backends import docker as backend
 from mlctl.backends.docker.client import open_engine
@@ -39,7 +39,8 @@ class OwnEngine:
         with (self.folder / "dockerd.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    "dockerd", "--host", self.host, "--data-root", f"{self.folder}/data",
+                    # a network namespace of its own: at its start an engine without a bridge removes the host's docker0
+                    "unshare", "--net", "dockerd", "--host", self.host, "--data-root", f"{self.folder}/data",
                     "--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/pid",
                     "--bridge", "none", "--iptables=false", "--ip6tables=false", "--storage-driver", "vfs",
                 ],
@@ -50,10 +51,11 @@ class OwnEngine:
             assert self._process.poll() is None, (self.folder / "dockerd.log").read_text()[-2000:]
             try:
                 open_engine(settings_in(self.folder, docker__host=self.host)).close()
-                return
             except UnavailableError:
                 assert time.monotonic() < until, "dockerd does not answer"
                 time.sleep(0.2)
+            else:
+                return
 
     def stop(self, number: signal.Signals) -> None:
         """Send a signal and wait for the end of the daemon; with KILL its containerd lives on, as in a crash."""
@@ -95,7 +97,9 @@ def own_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnEngine]:
     try:
         engine.start()
         with subprocess.Popen(["docker", "save", IMAGE], stdout=subprocess.PIPE) as saved:
-            subprocess.run(["docker", "-H", engine.host, "load"], stdin=saved.stdout, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                ["docker", "-H", engine.host, "load"], stdin=saved.stdout, check=True, stdout=subprocess.DEVNULL
+            )
         yield engine
     finally:
         engine.end()

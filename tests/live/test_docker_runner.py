@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from docker_jobs import IMAGE, docker_job, find_engine, settings_in, wanted
+from tests.live.docker_jobs import IMAGE, docker_job, find_engine, settings_in, wanted
 
 from mlctl.backends import docker as backend
 from mlctl.backends.docker import runner as runner_module
@@ -76,8 +76,10 @@ def test_the_command_runs_in_bash_where_there_is_one(tmp_path: Path) -> None:
 def test_an_image_without_bash_uses_sh_and_one_without_sh_is_refused(tmp_path: Path, engine: Engine) -> None:
     import docker
 
-    client = docker.from_env() if engine.candidate.source == "DOCKER_HOST" else docker.DockerClient(
-        base_url=engine.candidate.address
+    client = (
+        docker.from_env()
+        if engine.candidate.source == "DOCKER_HOST"
+        else docker.DockerClient(base_url=engine.candidate.address)
     )
     try:
         for tag, line in (("nobash", "RUN rm -f /bin/bash /usr/bin/bash"), ("nosh", "RUN rm -f /bin/sh /usr/bin/sh")):
@@ -87,9 +89,11 @@ def test_an_image_without_bash_uses_sh_and_one_without_sh_is_refused(tmp_path: P
         with docker_job(tmp_path, docker=wanted(image="mlctl-test/nobash:1")) as job:
             assert job.run("echo $0").code == 0
             assert job.log == b"sh\n"
-        with docker_job(tmp_path, name="nosh", docker=wanted(image="mlctl-test/nosh:1")) as job:
-            with pytest.raises(UnsupportedError, match="has no /bin/sh"):
-                job.run("true")
+        with (
+            docker_job(tmp_path, name="nosh", docker=wanted(image="mlctl-test/nosh:1")) as job,
+            pytest.raises(UnsupportedError, match="has no /bin/sh"),
+        ):
+            job.run("true")
     finally:
         for tag in ("nobash", "nosh"):
             client.images.remove(f"mlctl-test/{tag}:1", force=True)
@@ -142,7 +146,8 @@ def test_inputs_are_read_only_and_outputs_are_not(tmp_path: Path) -> None:
             {"source": str(place), "target": str(place), "read_only": False},
         ]
         found = job.run(
-            f"cat {target}/a.csv {single}; echo no > {target}/b; echo no > {single}; rm {target}/a.csv; echo yes > {place}/b"
+            f"cat {target}/a.csv {single}; echo no > {target}/b; echo no > {single}; rm {target}/a.csv; "
+            f"echo yes > {place}/b"
         )
         assert found.code == 0
         assert job.log.decode().startswith("1,2\n1,2\n")
@@ -344,7 +349,8 @@ def test_ranks_see_each_other_on_the_loopback_and_in_shared_memory(tmp_path: Pat
         "c, _ = s.accept(); print(c.recv(99).decode()); open('/dev/shm/word', 'w').write('shared'); c.sendall(b'y')\""
     )
     client = (
-        "python3 -c \"import socket; c = socket.create_connection(('127.0.0.1', 5555)); c.sendall(b'hello'); c.recv(1); "
+        "python3 -c \"import socket; c = socket.create_connection(('127.0.0.1', 5555)); c.sendall(b'hello'); "
+        "c.recv(1); "
         "print(open('/dev/shm/word').read(), open('/tmp/word').read())\""
     )
     with docker_job(tmp_path) as job:
@@ -360,7 +366,9 @@ def test_ranks_see_each_other_on_the_loopback_and_in_shared_memory(tmp_path: Pat
 
 def test_fifty_megabytes_of_log_are_all_there(tmp_path: Path) -> None:
     with docker_job(tmp_path) as job:
-        found = job.run("python3 -c \"import sys; [sys.stdout.write('%07d' % i + 'x' * 92 + chr(10)) for i in range(500000)]\"")
+        found = job.run(
+            "python3 -c \"import sys; [sys.stdout.write('%07d' % i + 'x' * 92 + chr(10)) for i in range(500000)]\""
+        )
         assert found.code == 0
         data = job.log
         assert len(data) == 50_000_000
@@ -430,9 +438,11 @@ def test_gpus_without_a_driver_are_refused(tmp_path: Path, engine: Engine) -> No
     if "nvidia" in engine.info().get("Runtimes", {}):
         assert not engine.image("no/such:image")  # this machine has GPUs: nothing is refused
         return
-    with docker_job(tmp_path, docker=wanted(docker_args=["--gpus", "all"])) as job:
-        with pytest.raises(UnavailableError, match="cannot give GPUs"):
-            job.run("true")
+    with (
+        docker_job(tmp_path, docker=wanted(docker_args=["--gpus", "all"])) as job,
+        pytest.raises(UnavailableError, match="cannot give GPUs"),
+    ):
+        job.run("true")
 
 
 def test_an_engine_that_is_not_there_is_unavailable(tmp_path: Path) -> None:

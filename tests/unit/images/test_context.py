@@ -101,7 +101,7 @@ def test_links_are_sent_as_links_and_hard_links_as_files(tmp_path: Path) -> None
 
 
 def test_missing_folder_and_dockerfile_are_named(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="environment.build.path"):
+    with pytest.raises(NotFoundError, match=r"environment\.build\.path"):
         context_files(tmp_path / "gone", "Dockerfile")
     with pytest.raises(NotFoundError, match="no file docker/Dockerfile in"):
         context_files(tmp_path, "docker/Dockerfile")

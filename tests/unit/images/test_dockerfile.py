@@ -113,7 +113,11 @@ def test_packages_without_a_pip_form_need_an_image_with_conda(tmp_path: Path) ->
     for name, data in recipe.files.items():
         (tmp_path / name).write_bytes(data.replace(b"/opt/mlctl", os.fsencode(tmp_path)))
     done = subprocess.run(
-        ["/bin/sh", f"{tmp_path}/install.sh"], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False
+        ["/bin/sh", f"{tmp_path}/install.sh"],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 92
     assert "mlctl: package cudnn is not on PyPI" in done.stderr

@@ -30,7 +30,9 @@ def test_names_have_one_full_form(name: str, full: str) -> None:
     assert str(parse_image(full)) == full
 
 
-@pytest.mark.parametrize("name", ["", "Python", "a b", "python:", "x/../y", "python@sha256:12", "python:3@", ":3", "a//b"])
+@pytest.mark.parametrize(
+    "name", ["", "Python", "a b", "python:", "x/../y", "python@sha256:12", "python:3@", ":3", "a//b"]
+)
 def test_what_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="is not an image name"):
         parse_image(name)
@@ -48,7 +50,11 @@ def test_what_is_no_name_is_refused(name: str) -> None:
         ("myhost:5000/a", {"myhost:5000/": "reg.example"}, "reg.example/a"),
         # a prefix ends at a slash
         ("mcr.microsoft.com/azureml/a:1", {"mcr.microsoft.com/azureml": "reg.example/x"}, "reg.example/x/a:1"),
-        ("mcr.microsoft.com/azuremlx/a:1", {"mcr.microsoft.com/azureml": "reg.example/x"}, "mcr.microsoft.com/azuremlx/a:1"),
+        (
+            "mcr.microsoft.com/azuremlx/a:1",
+            {"mcr.microsoft.com/azureml": "reg.example/x"},
+            "mcr.microsoft.com/azuremlx/a:1",
+        ),
         ("pytorch/pytorch:2", {"docker.io/pytorch": "reg.example/torch"}, "reg.example/torch/pytorch:2"),
         # a repository in any of its spellings
         ("python:3.11", {"library/python": "base"}, "base:3.11"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlctl.backends.base import Backend, Health
-from mlctl.errors import MlctlError
+from mlctl.errors import InvalidSpecError, MlctlError
 
 if TYPE_CHECKING:
     from mlctl.backends.base import Plan
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from mlctl.backends.supervised.runner import Run, Runner
     from mlctl.entities.compute import Compute
     from mlctl.entities.job import CommandJob
+    from mlctl.environments.resolution import ResolvedEnvironment
     from mlctl.settings import Settings
     from mlctl.store.workspaces import WorkspaceStore
 
@@ -28,12 +30,9 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
     from mlctl.backends.supervised.jobs import SupervisedJobs
 
     def plan(job: CommandJob, compute: Compute, place: Place) -> Plan:
-        from mlctl.environments.curated import load_table
-        from mlctl.environments.resolution import resolve
-
-        table = settings.text("environments.map")
-        environment = resolve(job.environment, load_table(Path(table) if table else None))
-        return plan_job(job, compute, place, environment, settings.pairs("images.mirrors"))
+        environment, conversion_error = _resolve(job, settings)
+        mirrors = settings.pairs("images.mirrors")
+        return plan_job(job, compute, place, environment, mirrors, conversion_error=conversion_error)
 
     return Backend(name="docker", jobs=SupervisedJobs(settings, store, plan), health=lambda: health(settings))
 
@@ -82,3 +81,19 @@ def health(settings: Settings, host: str | None = None) -> Health:
         "gpus": kind.gpus,
     }
     return Health(ok=True, facts=facts)
+
+
+def _resolve(job: CommandJob, settings: Settings) -> tuple[ResolvedEnvironment, str | None]:
+    """The environment, and why its conda file cannot be had with pip: the image may have conda itself."""
+    from mlctl.environments.curated import load_table
+    from mlctl.environments.resolution import resolve
+
+    table_file = settings.text("environments.map")
+    table = load_table(Path(table_file) if table_file else None)
+    try:
+        return resolve(job.environment, table), None
+    except InvalidSpecError as error:
+        if job.environment.conda is None or job.environment.image is None:
+            raise
+        plain = resolve(replace(job.environment, conda=None), table)
+        return replace(plain, conda=job.environment.conda), error.message

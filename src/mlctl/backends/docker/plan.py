@@ -80,6 +80,8 @@ def docker_payload(
     """
     requirements = environment.requirements
     image = environment.image
+    # an image that stands alone is complete: its packages in `requirements` are for back ends without images
+    packages = requirements.packages if environment.conda or image is None else ()
     if image is None and environment.build is None:
         image = f"python:{requirements.python or DEFAULT_PYTHON}"
     return {
@@ -89,7 +91,7 @@ def docker_payload(
         "conda": environment.conda,
         "conversion_error": conversion_error,
         "python": requirements.python,
-        "packages": list(requirements.packages),
+        "packages": list(packages),
         "origin": requirements.origin,
         "options": parse_arguments(job.resources.docker_args, where=job.where("resources.docker_args")),
         "shm_size": _size(job, job.resources.shm_size),

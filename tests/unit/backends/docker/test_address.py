@@ -72,7 +72,8 @@ def test_engines_of_other_machines_are_refused(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["unix:///x", "tcp://127.0.0.1:2375", "tcp://localhost:1", "tcp://[::1]:1", f"tcp://{socket.gethostname()}:1"]
+    "address",
+    ["unix:///x", "tcp://127.0.0.1:2375", "tcp://localhost:1", "tcp://[::1]:1", f"tcp://{socket.gethostname()}:1"],
 )
 def test_engines_of_this_machine_are_not(address: str) -> None:
     refuse_remote(Candidate(address, "DOCKER_HOST"))

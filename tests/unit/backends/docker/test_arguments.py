@@ -10,7 +10,15 @@ from mlctl.errors import UnsupportedError
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("0", 0), ("1000", 1000), ("64m", 64 << 20), ("2g", 2 << 30), ("1.5G", 3 << 29), ("64MiB", 64 << 20), ("7 kb", 7168)],
+    [
+        ("0", 0),
+        ("1000", 1000),
+        ("64m", 64 << 20),
+        ("2g", 2 << 30),
+        ("1.5G", 3 << 29),
+        ("64MiB", 64 << 20),
+        ("7 kb", 7168),
+    ],
 )
 def test_sizes(text: str, size: int) -> None:
     assert parse_size(text) == size
@@ -60,7 +68,20 @@ def test_options_of_docker_run(words: list[str], host: dict[str, object]) -> Non
 
 def test_options_of_the_container_itself() -> None:
     options = parse_arguments(
-        ["-e", "A=b c", "--env=X=1=2", "-u", "1:2", "--hostname", "h", "--entrypoint", "/entry", "-l", "a=b", "--platform=p"]
+        [
+            "-e",
+            "A=b c",
+            "--env=X=1=2",
+            "-u",
+            "1:2",
+            "--hostname",
+            "h",
+            "--entrypoint",
+            "/entry",
+            "-l",
+            "a=b",
+            "--platform=p",
+        ]
     )
     assert options == {
         "config": {"User": "1:2", "Hostname": "h", "Entrypoint": ["/entry"], "Labels": {"a": "b"}},

@@ -24,7 +24,9 @@ from mlctl.backends.supervised.runner import Launch
 AROUND = Surroundings(image={"Config": {"Env": ["LANG=C", "PATH=/image/bin"]}}, user="7:8", login="ada")
 
 
-def _request(*, rank: int = 0, around: Surroundings = AROUND, words: tuple[str, ...] = (), **docker: Any) -> dict[str, Any]:
+def _request(
+    *, rank: int = 0, around: Surroundings = AROUND, words: tuple[str, ...] = (), **docker: Any
+) -> dict[str, Any]:
     wanted = {"image": "img", "options": parse_arguments(words), "shm_size": None, "resources": {}, **docker}
     launch = Launch(rank, "python train.py", {"A": "1"}, Path("/ws/jobs/j/log.txt"), Path("/ws/jobs/j/code"))
     return container_request("my_job", {"folder": "/ws/jobs/j", "docker": wanted}, launch, around)
@@ -58,7 +60,9 @@ def test_variables_and_who_wins() -> None:
 
 def test_mounts_are_binds_that_fail_when_the_source_is_missing() -> None:
     around = replace(AROUND, ca_bundle="/ca.pem", mounts=[{"source": "/d", "target": "/t", "read_only": True}])
-    mounts = [(m["Type"], m["Source"], m["Target"], m["ReadOnly"]) for m in _request(around=around)["HostConfig"]["Mounts"]]
+    mounts = [
+        (m["Type"], m["Source"], m["Target"], m["ReadOnly"]) for m in _request(around=around)["HostConfig"]["Mounts"]
+    ]
     assert mounts == [
         ("bind", "/ws/jobs/j", "/ws/jobs/j", False),
         ("bind", "/ws/jobs/j/tmp", "/tmp", False),
@@ -87,7 +91,9 @@ def test_other_ranks_join_the_first() -> None:
     assert "Hostname" not in request
     assert not {"ShmSize", "Dns"} & host.keys()
     assert _request(around=replace(AROUND, network="net"))["HostConfig"]["NetworkMode"] == "net"
-    assert _request(words=("--network=host",), around=replace(AROUND, joined="abc"))["HostConfig"]["NetworkMode"] == "host"
+    assert (
+        _request(words=("--network=host",), around=replace(AROUND, joined="abc"))["HostConfig"]["NetworkMode"] == "host"
+    )
 
 
 def test_what_the_kind_of_engine_needs_is_kept() -> None:

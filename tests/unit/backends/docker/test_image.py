@@ -52,8 +52,7 @@ def test_build_output_becomes_whole_lines() -> None:
 
 
 def test_an_error_ends_a_build_behind_its_last_words() -> None:
-    seen = []
+    lines = build_lines([{"stream": "last"}, {"error": "x", "errorDetail": {"message": "non-zero code: 91"}}])
+    assert next(lines) == "last"
     with pytest.raises(RefusedError, match="non-zero code: 91"):
-        for line in build_lines([{"stream": "last"}, {"error": "x", "errorDetail": {"message": "non-zero code: 91"}}]):
-            seen.append(line)
-    assert seen == ["last"]
+        next(lines)

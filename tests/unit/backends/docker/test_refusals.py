@@ -12,7 +12,11 @@ from mlctl.errors import AuthError, MlctlError, NotFoundError, UnavailableError,
     ("text", "kind", "part"),
     [
         ("manifest for reg.example/a:1 not found: manifest unknown", NotFoundError, "no image reg.example/a:1"),
-        ("pull access denied for a, repository does not exist or may require 'docker login'", NotFoundError, "no image"),
+        (
+            "pull access denied for a, repository does not exist or may require 'docker login'",
+            NotFoundError,
+            "no image",
+        ),
         ("Head https://reg.example/v2/: no basic auth credentials", AuthError, "not allowed to read"),
         ("unauthorized: authentication required", AuthError, "not allowed"),
         ("x509: certificate signed by unknown authority", UnavailableError, "does not trust registry reg.example"),
