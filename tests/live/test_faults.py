@@ -226,7 +226,7 @@ def test_a_disk_that_fills_up_during_the_job(mlctl: Mlctl, small_disk: Path) -> 
     assert shown["status"] == "Failed"
     again = mlctl.json("job", "show", "-n", "fills", "-w", "small")
     assert again["status"] == "Failed"
-    assert "No space left" in mlctl("job", "stream", "-n", "fills", "-w", "small", code=10).stdout
+    assert "no space left on the disk" in again["error"]["message"]
 
 
 def test_a_full_disk_refuses_a_job_and_leaves_nothing_half_written(mlctl: Mlctl, small_disk: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_full_disk_refuses_a_job_and_leaves_nothing_half_written(mlctl: Mlctl,
     job = mlctl.job("echo never", code="src")
     done = mlctl("job", "create", "-f", str(job), "-w", "small", "--name", "never", code=7)
     assert "error[unavailable]" in done.stderr
-    assert "space" in done.stderr.lower()
+    assert "is full" in done.stderr
     assert mlctl.json("job", "list", "-w", "small") == []
     mlctl("job", "show", "-n", "never", "-w", "small", code=3)
     assert mlctl.run("echo fits", "-w", "small")["status"] == "Completed"
@@ -265,11 +265,19 @@ def test_a_workspace_that_may_not_be_written(mlctl: Mlctl, tmp_path: Path) -> No
 
 
 def test_a_moved_workspace_still_has_its_jobs(mlctl: Mlctl, tmp_path: Path) -> None:
-    mlctl("workspace", "create", "--name", "w", "--path", str(tmp_path / "here"))
-    mlctl.run("echo one > outputs/one.txt", "-w", "w", "--name", "one")
+    mlctl("workspace", "create", "--name", "moves", "--path", str(tmp_path / "here"))
+    mlctl.run(
+        "echo one > outputs/one.txt; echo two > ${{outputs.o}}/two.txt", "-w", "moves", "--name", "one", outputs={"o": {}}
+    )
     (tmp_path / "here").rename(tmp_path / "there")
     place = str(tmp_path / "there")
     assert mlctl.json("job", "show", "-n", "one", "-w", place)["status"] == "Completed"
-    mlctl("job", "download", "-n", "one", "-w", place, "-p", str(tmp_path / "out"))
+    mlctl("job", "download", "-n", "one", "-w", place, "--all", "-p", str(tmp_path / "out"))
     assert (tmp_path / "out/artifacts/outputs/one.txt").read_text() == "one\n"
-    mlctl.run("cat ${{inputs.before}}", "-w", place, inputs={"before": {"type": "uri_file", "path": "azureml://jobs/one/outputs/artifacts/paths/outputs/one.txt"}})
+    assert (tmp_path / "out/named-outputs/o/two.txt").read_text() == "two\n"
+    inputs = {
+        "a": {"type": "uri_file", "path": "azureml://jobs/one/outputs/artifacts/paths/outputs/one.txt"},
+        "b": {"type": "uri_folder", "path": "azureml://jobs/one/outputs/o"},
+    }
+    mlctl.run("cat ${{inputs.a}} ${{inputs.b}}/two.txt", "-w", place, "--name", "two", inputs=inputs)
+    assert mlctl("job", "stream", "-n", "two", "-w", place).stdout == "one\ntwo\n"

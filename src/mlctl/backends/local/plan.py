@@ -52,14 +52,14 @@ def plan_job(job: CommandJob, compute: Compute, place: Place, environment: Resol
             "parent_job_name": job.parent_job_name,
         },
         uploads=(Upload("code", job.code),) if job.code else (),
-        warnings=(*_warnings(job, environment), *environment.requirements.warnings),
+        warnings=tuple(_warnings(job, environment)),
     )
 
 
 def _warnings(job: CommandJob, environment: ResolvedEnvironment) -> list[str]:
     """One sentence for each field that is not honoured here."""
-    found = []
-    if environment.image:
+    found = [f"{job.where('environment')}{warning}" for warning in environment.requirements.warnings]
+    if environment.image and environment.conda:
         python = environment.requirements.python
         runs = f"Python {python}" if python else "Python as found on this machine"
         found.append(

@@ -16,7 +16,7 @@ from mlctl.backends.base import LogChunk, LogCursor, Plan
 from mlctl.backends.supervised import materials
 from mlctl.backends.supervised.logs import read_log
 from mlctl.backends.supervised.payload import Place
-from mlctl.backends.supervised.queue import dispatch, slots
+from mlctl.backends.supervised.queue import buried, dispatch, slots
 from mlctl.backends.supervised.tracking import metrics_of
 from mlctl.entities.compute import Compute
 from mlctl.entities.job import (
@@ -32,7 +32,6 @@ from mlctl.entities.metric import Metric
 from mlctl.errors import AuthError, ConflictError, NotFinishedError, NotFoundError, UnavailableError
 from mlctl.settings import Settings
 from mlctl.store.git import git_facts
-from mlctl.store.snapshot import folder_hash, walk
 from mlctl.store.workspaces import WorkspaceStore
 
 Planner = Callable[[CommandJob, Compute, Place], Plan]
@@ -85,7 +84,8 @@ class SupervisedJobs:
     def get(self, name: str) -> JobRecord:
         """See `base.Jobs`. Looking at a job moves the queue on."""
         self.look_after()
-        return self._store.jobs.get(name)
+        # where a death cannot be written down (read-only, full disk) it is told all the same
+        return buried(self._store.jobs.get(name))
 
     def logs(
         self, name: str, *, follow: bool = False, since: LogCursor | None = None, rank: int | None = None
@@ -119,7 +119,7 @@ class SupervisedJobs:
                 f"job {name!r} is {record.status}; only a job that has ended can be downloaded",
                 hint=f"mlctl job wait -n {name}",
             )
-        outputs = {data["name"]: Path(data["target"]) for data in self._store.jobs.plan(name)["payload"]["outputs"]}
+        outputs = materials.output_places(name, self._store)
         if output is not None and output not in outputs and output not in ("artifacts", "default"):
             names = ", ".join(["artifacts", *outputs])
             raise NotFoundError(f"job {name!r} has no output {output!r}", hint=f"its outputs: {names}")
@@ -174,11 +174,9 @@ class SupervisedJobs:
         facts = git_facts(code or Path.cwd(), os.environ)
         if code is None:
             return None, facts, []
-        skipped: list[str] = []
-        digest = self._store.content.add_tree(code, walk(code, skipped=skipped))
-        if code.is_dir():
-            facts["mlctl.code_hash"] = folder_hash(code)
-        return digest, facts, skipped
+        snapshot = self._store.content.add_folder(code)
+        facts["mlctl.code_hash"] = snapshot.folder_hash
+        return snapshot.digest, facts, list(snapshot.warnings)
 
     def _wait_for_cancel(self, name: str) -> JobRecord:
         grace = float(self._store.jobs.plan(name)["payload"]["grace_period"])

@@ -112,6 +112,17 @@ def local_source(data: dict[str, Any], store: WorkspaceStore) -> Path:
     return path
 
 
+def output_places(name: str, store: WorkspaceStore) -> dict[str, Path]:
+    """Where the named outputs of a job are now: the workspace may have been moved since the job was planned."""
+    payload = store.jobs.plan(name)["payload"]
+    planned = Path(payload["folder"]).parent.parent
+    places = {}
+    for data in payload["outputs"]:
+        target = Path(data["target"])
+        places[data["name"]] = store.folder / target.relative_to(planned) if planned in target.parents else target
+    return places
+
+
 def _job_output(uri: str, store: WorkspaceStore) -> Path:
     """`azureml://jobs/<job>/outputs/<output>[/paths/<path>]`; `artifacts` and `default` are the default output."""
     name, _, rest = uri.removeprefix("azureml://jobs/").partition("/outputs/")
@@ -125,11 +136,11 @@ def _job_output(uri: str, store: WorkspaceStore) -> Path:
         )
     if output in ("artifacts", "default", ""):
         return _inside(store.job_folder(name) / "artifacts", path, uri)
-    for data in store.jobs.plan(name)["payload"]["outputs"]:
-        if data["name"] == output:
-            target = Path(data["target"])
-            return _inside(target.parent if data["type"] == "uri_file" and path else target, path, uri)
-    names = [data["name"] for data in store.jobs.plan(name)["payload"]["outputs"]]
+    outputs = output_places(name, store)
+    if output in outputs:
+        place = outputs[output]
+        return _inside(place.parent if place.is_file() and path else place, path, uri)
+    names = list(outputs)
     raise NotFoundError(
         f"{uri}: job {name!r} has no output {output!r}", hint=f"its outputs: {', '.join(['artifacts', *names])}"
     )

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from mlctl.backends import module_of
@@ -61,28 +62,38 @@ def reap(store: WorkspaceStore, settings: Settings) -> None:
             store.jobs.transition(record.name, QUEUED, allowed_from={STARTING})
 
 
+def buried(record: JobRecord) -> JobRecord:
+    """What the record of a job says once its supervisor is known to be dead; the record itself while it lives."""
+    if record.is_terminal or record.supervisor is None or is_alive(record.supervisor):
+        return record
+    return replace(
+        record,
+        status=CANCELED if record.status == CANCEL_REQUESTED else FAILED,
+        ended_at=time.time(),
+        error={
+            "code": "SupervisorLost",
+            "message": f"the supervisor of the job (process {record.supervisor.pid}) died while the job was "
+            f"{record.status}; what was left of the job's processes was ended",
+            "hint": "what the job wrote until then is kept, and its supervisor's words in "
+            f"artifacts/{SUPERVISOR_LOG}",
+        },
+    )
+
+
 def _bury(record: JobRecord, store: WorkspaceStore, settings: Settings) -> None:
     """End a job without a supervisor. Several processes may do this at once: the transition decides who did."""
     fresh = store.jobs.get(record.name)
     if fresh.is_terminal or fresh.supervisor is None or is_alive(fresh.supervisor):
         return
     plan = store.jobs.plan(record.name)
+    dead = buried(fresh)
     abandon = getattr(module_of(record.backend), "abandon", None)
     if abandon:
         abandon(record.name, plan["payload"], settings)
     folder = JobFolder(Path(plan["payload"]["folder"]))  # type: ignore[arg-type]  # a concrete path is a pure one
     keep_outputs(folder)
-    message = f"the supervisor of the job (process {fresh.supervisor.pid}) died while the job was {fresh.status}"
     store.jobs.transition(
-        record.name,
-        CANCELED if fresh.status == CANCEL_REQUESTED else FAILED,
-        allowed_from=HOLDING_STATUSES,
-        ended_at=time.time(),
-        error={
-            "code": "SupervisorLost",
-            "message": f"{message}; what was left of the job's processes was ended",
-            "hint": f"its own words: {folder.artifacts / SUPERVISOR_LOG}; what the job wrote until then is kept",
-        },
+        record.name, dead.status, allowed_from=HOLDING_STATUSES, ended_at=dead.ended_at, error=dead.error
     )
 
 

@@ -6,6 +6,7 @@ happens (a process ends, a cancel request comes as SIGTERM, a time limit is reac
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import sys
@@ -25,7 +26,7 @@ from mlctl.backends.supervised.launches import launches
 from mlctl.backends.supervised.processes import current
 from mlctl.backends.supervised.queue import dispatch
 from mlctl.backends.supervised.runner import Exit, Launch, Run, Runner, Wakeup
-from mlctl.backends.supervised.verdict import Verdict, judge, refusal
+from mlctl.backends.supervised.verdict import Verdict, judge, on_a_full_disk, refusal
 from mlctl.entities.job import (
     CANCELED,
     COMPLETED,
@@ -190,7 +191,12 @@ class Supervisor:
     def _finish(self, verdict: Verdict, runner: Runner | None) -> None:
         """Write the end down. On a full disk the reserve is given back first, and the write is tried for a while."""
         self._interruptible = False
-        self._store.jobs.transition(self._name, FINALIZING, allowed_from={RUNNING, PREPARING}) if runner else None
+        if _is_full(Path(self._folder.root)):
+            verdict = on_a_full_disk(verdict, str(self._folder.root))
+        with suppress(OSError):
+            (Path(self._folder.root) / ".reserve").unlink()
+        with _said_in_the_log("saying that the job is at its end"):
+            self._store.jobs.transition(self._name, FINALIZING, allowed_from={RUNNING, PREPARING})
         usage = None
         with _said_in_the_log("closing the runner"):
             if runner:
@@ -199,8 +205,6 @@ class Supervisor:
                 runner.close()
         with _said_in_the_log("keeping the outputs"):
             materials.keep_outputs(self._folder)
-        with suppress(OSError):
-            (Path(self._folder.root) / ".reserve").unlink()
         if self._progress.started is not None:
             with _said_in_the_log("reading the metrics"):
                 self._keep_metrics(verdict)
@@ -293,6 +297,14 @@ def _free_ports(count: int) -> list[int]:
     finally:
         for found in sockets:
             found.close()
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the disk of a folder has no room for another line of log."""
+    try:
+        return shutil.disk_usage(folder).free < 4096
+    except OSError:
+        return False
 
 
 def _until(moment: float | None) -> float | None:

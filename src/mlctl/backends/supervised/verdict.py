@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlctl.backends.supervised.logs import last_lines
@@ -55,6 +55,15 @@ def refusal(error: Exception) -> Verdict:
         message = f"no space left on the disk that holds the job's folder ({error.filename or 'while writing'})"
         return Verdict(FAILED, None, {"code": "unavailable", "message": message})
     return Verdict(FAILED, None, {"code": "internal", "message": f"{type(error).__name__}: {error}"})
+
+
+def on_a_full_disk(verdict: Verdict, folder: str) -> Verdict:
+    """The verdict with the fact that explains it: the job could not even write its last words."""
+    if verdict.error is None:
+        return verdict
+    message = f"{verdict.error['message']}; no space left on the disk that holds {folder}"
+    hint = "free some space; the log and the outputs of the job may be incomplete"
+    return replace(verdict, error={**verdict.error, "message": message, "hint": hint})
 
 
 def _failure(planned: list[Launch], found: Exit) -> dict[str, Any]:
