@@ -29,11 +29,15 @@ _DROPPED = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "__PYVENV
 
 def uv_environment(settings: Settings, cache: Path) -> dict[str, str]:
     """The whole environment for a uv call: the caller's, plus pip's configuration and the proxy settings."""
-    environ = {name: value for name, value in settings.environ.items() if name not in _DROPPED}
+    environ = {
+        name: value
+        for name, value in settings.environ.items()
+        if name not in _DROPPED and (value or not name.startswith("UV_"))
+    }
     pip = read_pip_options(environ)
     given = {**translate_options(pip, environ), **_proxies(settings, pip)}
     for name, value in given.items():
-        environ.setdefault(name, value)
+        environ[name] = environ.get(name) or value
     environ["UV_NO_PROGRESS"] = "1"
     environ["NO_COLOR"] = "1"
     environ.pop("FORCE_COLOR", None)

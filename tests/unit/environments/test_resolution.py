@@ -59,15 +59,10 @@ def test_an_unknown_reference_suggests_a_name_and_the_way_out() -> None:
 def test_an_image_says_which_python_runs_instead() -> None:
     resolved = resolve(Environment(image="python:3.11-slim"), TABLE)
     assert resolved.image == "python:3.11-slim"
-    assert resolved.requirements == Requirements(
-        "3.11",
-        (),
-        "image python:3.11-slim",
-        (
-            "image 'python:3.11-slim' is not used here: the job gets Python 3.11 with no packages "
-            "(docker runs the image)",
-        ),
+    said = (
+        "image 'python:3.11-slim' is not used here: the job gets Python 3.11 with no packages (docker runs the image)"
     )
+    assert resolved.requirements == Requirements("3.11", (), "image python:3.11-slim", (said,))
     unknown = resolve(Environment(image="pytorch/pytorch:latest"), TABLE)
     assert unknown.requirements.python is None
     own = f"{sys.version_info[0]}.{sys.version_info[1]}"
