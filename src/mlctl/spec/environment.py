@@ -11,7 +11,7 @@ from typing import Any
 from mlctl.entities.environment import BuildContext, Environment
 from mlctl.errors import InvalidSpecError, MlctlError
 from mlctl.spec.document import Document, KeyPath, dotted
-from mlctl.spec.paths import absolute, kind_of, missing_path
+from mlctl.spec.paths import absolute, beside, kind_of, missing_path
 from mlctl.spec.problems import Problem
 from mlctl.spec.reader import read_file
 from mlctl.spec.references import ASSET, FILE, INVALID, LOCAL, RESOURCE, Reference, parse
@@ -169,16 +169,17 @@ class EnvironmentReading:
         message = f"'{dotted(path)}' is not a package"
         hint = "write text such as 'python=3.11' or 'numpy>=1.26'; pip packages go into a list under '- pip:'"
         if isinstance(item, dict) and len(item) == 1:
-            name, version = next(iter(item.items()))
-            if isinstance(version, str | int | float):
-                hint = f"write '{name}={version}', or give the list under '- pip:'"
+            name = next(iter(item))
+            mark = document.marks.get((*path, name))
+            if mark is not None and mark.raw:
+                hint = f"write '{name}={mark.raw}', or give the list under '- pip:'"
         self.problems.append(document.problem("invalid_value", path, message, value=item, hint=hint))
 
     def _nested(self, document: Document, path: KeyPath, text: str) -> Document | None:
         """A file that this document names, read; its problems are kept with its own lines."""
         place = absolute(document, text)
         try:
-            nested = read_file(place)
+            nested = read_file(place, source=beside(document, text))
         except InvalidSpecError as error:
             self.problems += error.problems
             return None

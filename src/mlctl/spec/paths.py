@@ -18,6 +18,12 @@ def absolute(document: Document, text: str) -> Path:
     return Path(os.path.normpath(document.folder / text))
 
 
+def beside(document: Document, text: str) -> str:
+    """A path of the document as the user would name it from where the document was named."""
+    folder = os.path.dirname(document.source)  # noqa: PTH120
+    return os.path.normpath(os.path.join(folder, text))  # noqa: PTH118
+
+
 def kind_of(path: Path) -> Kind | None:
     """What stands at a path; None when nothing does, or when it cannot be looked at."""
     try:

@@ -22,6 +22,9 @@ from mlctl.spec.syntax import explain
 LARGEST_FILE = 4 * 1024 * 1024
 """Bytes. The longest published specs have a few hundred kilobytes."""
 
+MOST_VALUES = 100_000
+"""Keys and values that may be written in a file; reading them takes about two seconds."""
+
 DEEPEST = 100
 """Levels of maps and lists."""
 
@@ -44,8 +47,11 @@ _BOMS = (
 )
 
 
-def read_file(path: Path) -> Document:
-    """Read the YAML file at `path`. NotFoundError, UsageError (a folder), AuthError, or InvalidSpecError."""
+def read_file(path: Path, *, source: str | None = None) -> Document:
+    """Read the YAML file at `path`; `source` is its name for messages, when the path is not what the user wrote.
+
+    Raises NotFoundError, UsageError (a folder), AuthError, or InvalidSpecError with every problem.
+    """
     try:
         with path.open("rb") as stream:
             content = stream.read(LARGEST_FILE + 1)
@@ -55,7 +61,7 @@ def read_file(path: Path) -> Document:
         raise UsageError(f"'{path}' is a folder, not a YAML file", hint="name the YAML file in it") from None
     except PermissionError:
         raise AuthError(f"'{path}' may not be read", hint="check the rights of the file") from None
-    document = read_bytes(content, source=str(path))
+    document = read_bytes(content, source=source or str(path))
     document.folder = path.absolute().parent
     return document
 
@@ -154,6 +160,9 @@ class _Composer:
             message = f"maps and lists are nested more than {DEEPEST} deep"
             self.fail("too_deep", line, column, message, hint="is this the right file?")
         self.count += 1
+        if self.count > MOST_VALUES:
+            message = f"the file holds more than {MOST_VALUES} keys and values, too many for a spec"
+            self.fail("too_large", line, column, message, hint="is this the right file?")
         node = _Node(line, column, self._tag(event))
         if event.anchor:
             self.anchors[event.anchor] = node

@@ -53,7 +53,10 @@ def check(document: Document, name: str) -> tuple[Any, list[Problem], list[Probl
         problems.append(problem)
         if len(problems) >= MOST_PROBLEMS:
             break
-    return data, in_file_order(problems, document.source), [*document.warnings, *warnings]
+    # what stands under a read-only key is dropped, so nothing is said about it either
+    dropped = {key for key in document.data if key not in data}
+    noticed = [found for found in document.warnings if found.path.partition(".")[0] not in dropped]
+    return data, in_file_order(problems, document.source), [*noticed, *warnings]
 
 
 def refuse_if_any(document: Document, problems: list[Problem]) -> None:
@@ -123,7 +126,8 @@ def _alternatives(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
 
 
 def _type(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
-    types = tuple(name for name in types_of(finding.schema) if name != "null")
+    admitted = types_of(finding.schema)
+    types = tuple(name for name in admitted if name != "null" and not (name == "integer" and "number" in admitted))
     expected = _listed([_TYPE_WORDS[name] for name in types])
     yield _wrong_type(scope.document, finding.path, finding.value, expected, types)
 

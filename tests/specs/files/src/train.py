@@ -1,0 +1,1 @@
+"""Nothing is run in these tests."""
