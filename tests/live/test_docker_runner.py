@@ -403,6 +403,7 @@ def test_abandoned_containers_are_removed_by_name(tmp_path: Path, engine: Engine
         for _ in range(2):
             backend.abandon("abandoned_job", payload, settings_in(tmp_path))
             assert engine.containers(job_labels("abandoned_job", str(job.folder))) == []
+            assert not (job.folder / "home").exists()
         gone = settings_in(tmp_path, docker__host=f"unix://{tmp_path}/nowhere.sock")
         backend.abandon("abandoned_job", payload, gone)
 

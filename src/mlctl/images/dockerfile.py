@@ -33,6 +33,7 @@ _INSTALL = """\
 #!/bin/sh
 # Makes the Python environment of a job in the image. Written by mlctl.
 set -eu
+export PIP_PROGRESS_BAR=off
 target=__TARGET__
 wanted=__PYTHON__
 conda=""

@@ -50,11 +50,12 @@ def abandon(name: str, payload: dict[str, Any], settings: Settings) -> None:
     May be called again and again; does nothing when the engine is down (its containers are then found next time).
     """
     from mlctl.backends.docker.client import open_engine
-    from mlctl.backends.docker.runner import remove_containers
+    from mlctl.backends.docker.runner import remove_containers, remove_folders
 
     try:
         with closing(open_engine(settings, payload["docker"]["host"], patience=_PATIENCE)) as engine:
             remove_containers(engine, name, payload["folder"])
+        remove_folders(payload["folder"])
     except MlctlError:
         return
 

@@ -59,7 +59,7 @@ def refuse_remote(candidate: Candidate) -> None:
     raise UnsupportedError(
         f"the Docker engine at {candidate.address} ({candidate.source}) is on another machine: "
         "it cannot see the folders of jobs, which are on this one",
-        hint="use an engine of this machine (mlctl config set docker.host unix:///var/run/docker.sock), "
+        hint="use an engine of this machine (mlctl config set docker.host=unix:///var/run/docker.sock), "
         "or run mlctl on that machine",
     )
 

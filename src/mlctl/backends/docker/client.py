@@ -274,7 +274,7 @@ def _not_reachable(tried: Sequence[tuple[Candidate, str]]) -> UnavailableError:
     else:
         hint = (
             "start one (sudo systemctl start docker, or systemctl --user start podman.socket), install one, "
-            "or name its address: mlctl config set docker.host unix:///path/of/docker.sock"
+            "or name its address: mlctl config set docker.host=unix:///path/of/docker.sock"
         )
     facts = [
         {"address": candidate.address, "source": candidate.source, "reason": reason} for candidate, reason in tried

@@ -188,7 +188,7 @@ def read_ca_bundle(settings: Settings) -> bytes | None:
         return Path(path).read_bytes()
     except OSError as error:
         raise NotFoundError(
-            f"docker.ca_bundle: cannot read {path}: {error.strerror}", hint="mlctl config set docker.ca_bundle <file>"
+            f"docker.ca_bundle: cannot read {path}: {error.strerror}", hint="mlctl config set docker.ca_bundle=<file>"
         ) from error
 
 

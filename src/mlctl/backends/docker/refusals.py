@@ -33,13 +33,13 @@ _PULL = (
         NotFoundError,
         "no image {image}: it is not on this machine, and registry {registry} has none that you may see ({text})",
         "check the name; for a private registry: docker login {registry}; to use another image in its place: "
-        "mlctl config set images.mirrors <image>=<replacement>",
+        "mlctl config set images.mirrors=<image>=<replacement>",
     ),
     _Refusal(
         ("toomanyrequests", "rate limit"),
         UnavailableError,
         "registry {registry} refuses image {image}, too many requests: {text}",
-        "docker login {registry}, or use a mirror: mlctl config set images.mirrors {registry}=<mirror>",
+        "docker login {registry}, or use a mirror: mlctl config set images.mirrors={registry}=<mirror>",
     ),
     _Refusal(
         ("x509", "certificate", "tls:"),
@@ -58,7 +58,7 @@ _PULL = (
         UnavailableError,
         "cannot pull image {image}: it is not on this machine, and registry {registry} cannot be used: {text}",
         "check the engine's network and proxy, load the image with `docker load`, or use a mirror: "
-        "mlctl config set images.mirrors {registry}=<mirror>",
+        "mlctl config set images.mirrors={registry}=<mirror>",
     ),
 )
 

@@ -30,6 +30,8 @@ from mlctl.backends.docker.watch import Watch
 from mlctl.backends.supervised.runner import Exit, Launch, Run, Usage
 from mlctl.errors import AuthError, ConflictError, MlctlError, NotFoundError, UnavailableError
 
+_OWN_FOLDERS = ("home", "tmp", "containers")
+
 
 @dataclass(frozen=True, slots=True)
 class EngineKind:
@@ -189,8 +191,7 @@ class DockerRunner:
             except MlctlError as error:
                 _note(f"containers are left behind: {error.message}")
             self._engine.close()
-        for name in ("tmp", "home", "containers"):
-            shutil.rmtree(Path(self._folder, name), ignore_errors=True)
+        remove_folders(self._folder)
 
     def _connected(self) -> Engine:
         if self._engine is None:
@@ -248,7 +249,7 @@ class DockerRunner:
         )
 
     def _make_folders(self) -> None:
-        for name in ("home", "tmp", "containers"):
+        for name in _OWN_FOLDERS:
             Path(self._folder, name).mkdir(parents=True, exist_ok=True)
         Path(self._folder, "tmp").chmod(0o1777)
         if self._payload["docker"]["options"]["config"].get("User"):
@@ -282,6 +283,12 @@ def remove_containers(engine: Engine, job: str, folder: str) -> None:
     """Kill and remove every container of a job, whoever started it. Raises EngineGoneError."""
     for container in engine.containers(job_labels(job, folder)):
         engine.remove(container)
+
+
+def remove_folders(folder: str) -> None:
+    """Remove the folders that a job's containers needed and nobody needs after them."""
+    for name in _OWN_FOLDERS:
+        shutil.rmtree(Path(folder, name), ignore_errors=True)
 
 
 def _tracking_mounts(launch: Launch) -> list[dict[str, Any]]:
