@@ -6,6 +6,7 @@ Files that it names are read here, with marks of their own, so that a mistake in
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mlctl.entities.environment import BuildContext, Environment
@@ -130,7 +131,7 @@ class EnvironmentReading:
     def _conda(self, document: Document, path: KeyPath, value: Any) -> tuple[dict[str, Any] | None, str | None]:
         if isinstance(value, dict):
             self._check_conda(document, path, value)
-            return value, document.source
+            return value, _place(document)
         reference = parse(value)
         text = reference.path or ""
         if reference.kind not in (LOCAL, FILE):
@@ -143,7 +144,7 @@ class EnvironmentReading:
             nested = self._nested(document, path, text)
             if nested is not None:
                 self._check_conda(nested, (), nested.data)
-                return nested.data, nested.source
+                return nested.data, _place(nested)
         return None, None
 
     def _check_conda(self, document: Document, path: KeyPath, data: Mapping[str, Any]) -> None:
@@ -188,6 +189,11 @@ class EnvironmentReading:
             return None
         self.warnings += nested.warnings
         return nested
+
+
+def _place(document: Document) -> str:
+    """Absolute path of a document's file; paths inside a conda file (`-r requirements.txt`) start beside it."""
+    return str(document.folder / Path(document.source).name)
 
 
 def _reference_problem(document: Document, path: KeyPath, reference: Reference) -> Problem | None:

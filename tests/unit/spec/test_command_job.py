@@ -163,6 +163,17 @@ def test_a_conda_file_is_named_as_the_user_would(tmp_path: Path, monkeypatch: py
     assert [problem.location for problem in refused(Path("jobs/job.yml"))] == ["conda.yml:1:15"]
 
 
+def test_the_source_of_conda_data_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "conda.yml").write_text("dependencies: [pip]\n", encoding="utf-8")
+    (tmp_path / "job.yml").write_text(
+        "command: echo\nenvironment:\n  image: python:3.11\n  conda_file: conda.yml\n", encoding="utf-8"
+    )
+    monkeypatch.chdir(tmp_path)
+    job, _ = load_command_job(Path("job.yml"))
+    assert job.environment.conda == {"dependencies": ["pip"]}
+    assert job.environment.conda_source == str(tmp_path / "conda.yml")
+
+
 def test_compute_and_workspace_from_options_only() -> None:
     compute, _ = load_compute(None, fields={"name": "box", "type": "Docker", "host": "tcp://h:1", "max_concurrent": 3})
     assert (compute.type, compute.backend, compute.max_concurrent) == ("docker", "docker", 3)
