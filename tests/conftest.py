@@ -51,7 +51,9 @@ class Mlctl:
             check=False,
             timeout=timeout,
         )
-        assert done.returncode == code, f"exit {done.returncode}, not {code}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        assert done.returncode == code, (
+            f"exit {done.returncode}, not {code}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        )
         return done
 
     def json(self, *words: str, code: int = 0, timeout: float = 120) -> Any:

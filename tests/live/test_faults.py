@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.conftest import Mlctl
 
 ROOT = os.geteuid() == 0 if hasattr(os, "geteuid") else False
@@ -42,7 +41,8 @@ def supervisor(mlctl: Mlctl, name: str) -> int:
             words = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"mlctl.backends.supervised" in words and name.encode() in words and os.fsencode(mlctl.home) in b"".join(words):
+        ours = os.fsencode(mlctl.home) in b"".join(words)
+        if ours and b"mlctl.backends.supervised" in words and name.encode() in words:
             return int(entry.name)
     raise AssertionError(f"no supervisor of {name}")
 
@@ -127,9 +127,8 @@ def test_command_not_found_is_said_so(mlctl: Mlctl) -> None:
 
 def test_bytes_that_are_no_text_come_through(mlctl: Mlctl) -> None:
     mlctl.run(r"printf 'a\xff\xfeb\n'; printf '\x00\x1b[31m\n'", "--name", "bytes")
-    done = subprocess.run(
-        [sys.executable, "-m", "mlctl", "job", "stream", "-n", "bytes"], env=mlctl.environ, capture_output=True, check=True
-    )
+    words = [sys.executable, "-m", "mlctl", "job", "stream", "-n", "bytes"]
+    done = subprocess.run(words, env=mlctl.environ, capture_output=True, check=True)
     assert done.stdout == b"a\xff\xfeb\n\x00\x1b[31m\n"
 
 
@@ -140,7 +139,8 @@ def test_a_log_of_200_megabytes_does_not_need_memory(mlctl: Mlctl) -> None:
     script = (
         "import resource, subprocess, sys\n"
         "size = 0\n"
-        "reader = subprocess.Popen([sys.executable, '-m', 'mlctl', 'job', 'stream', '-n', 'big'], stdout=subprocess.PIPE)\n"
+        "words = [sys.executable, '-m', 'mlctl', 'job', 'stream', '-n', 'big']\n"
+        "reader = subprocess.Popen(words, stdout=subprocess.PIPE)\n"
         "while data := reader.stdout.read(1 << 20): size += len(data)\n"
         "reader.wait()\n"
         "print(size, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)\n"
@@ -199,10 +199,8 @@ def test_a_time_limit_ends_the_job_and_is_named(mlctl: Mlctl) -> None:
 
 def test_one_rank_that_fails_ends_the_others(mlctl: Mlctl) -> None:
     command = "echo rank $RANK here; if [ $RANK = 1 ]; then sleep 0.5; echo I am the culprit; exit 3; fi; sleep 60"
-    done = mlctl(
-        "job", "create", "-f", str(mlctl.job(command, distribution={"type": "pytorch", "process_count_per_instance": 2})),
-        "--name", "ranks", "--stream", code=10,
-    )  # fmt: skip
+    job = mlctl.job(command, distribution={"type": "pytorch", "process_count_per_instance": 2})
+    done = mlctl("job", "create", "-f", str(job), "--name", "ranks", "--stream", code=10)
     assert "rank 1 of 2 ended with exit code 3" in done.stderr
     assert "last lines of rank 1" in done.stderr
     assert "I am the culprit" in mlctl("job", "stream", "-n", "ranks", "--rank", "1", code=10).stdout
@@ -266,9 +264,8 @@ def test_a_workspace_that_may_not_be_written(mlctl: Mlctl, tmp_path: Path) -> No
 
 def test_a_moved_workspace_still_has_its_jobs(mlctl: Mlctl, tmp_path: Path) -> None:
     mlctl("workspace", "create", "--name", "moves", "--path", str(tmp_path / "here"))
-    mlctl.run(
-        "echo one > outputs/one.txt; echo two > ${{outputs.o}}/two.txt", "-w", "moves", "--name", "one", outputs={"o": {}}
-    )
+    command = "echo one > outputs/one.txt; echo two > ${{outputs.o}}/two.txt"
+    mlctl.run(command, "-w", "moves", "--name", "one", outputs={"o": {}})
     (tmp_path / "here").rename(tmp_path / "there")
     place = str(tmp_path / "there")
     assert mlctl.json("job", "show", "-n", "one", "-w", place)["status"] == "Completed"

@@ -6,13 +6,13 @@ import hashlib
 import http.server
 import json
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.conftest import Mlctl
 
 
@@ -94,7 +94,10 @@ def test_download_mode_gives_a_copy_to_change(mlctl: Mlctl) -> None:
 
 
 def test_outputs_come_back(mlctl: Mlctl, tmp_path: Path) -> None:
-    command = "echo a > outputs/a.txt; echo m > ${{outputs.model}}/m.bin; echo f > ${{outputs.one}}; rm -rf logs; mkdir logs; echo l > logs/l"
+    command = (
+        "echo a > outputs/a.txt; echo m > ${{outputs.model}}/m.bin; echo f > ${{outputs.one}};"
+        "rm -rf logs; mkdir logs; echo l > logs/l"
+    )
     outputs = {"model": {"type": "custom_model"}, "one": {"type": "uri_file"}}
     shown = mlctl.run(command, "--name", "gives", outputs=outputs)
     assert shown["outputs"]["model"]["path"] == "azureml://jobs/gives/outputs/model/paths/"
@@ -164,7 +167,8 @@ def make_wheel(folder: Path) -> Path:
     with zipfile.ZipFile(path, "w") as wheel:
         wheel.writestr("tinypkg.py", "x = 1\n")
         wheel.writestr("tinypkg-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tinypkg\nVersion: 1.0\n")
-        wheel.writestr("tinypkg-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        facts = "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        wheel.writestr("tinypkg-1.0.dist-info/WHEEL", facts)
         wheel.writestr("tinypkg-1.0.dist-info/RECORD", "tinypkg.py,,\n")
     return path
 
@@ -186,7 +190,7 @@ def web(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
     asked: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             known = self.headers.get("If-None-Match") == '"v1"'
             asked.append(f"{304 if known else 200} {self.path}")
             self.send_response(304 if known else 200)
@@ -239,7 +243,8 @@ def test_an_unknown_compute_is_said_loudly_and_refused_when_strict(mlctl: Mlctl)
 
 
 def test_dry_run_submits_nothing(mlctl: Mlctl) -> None:
-    plan = mlctl.json("job", "create", "-f", str(mlctl.job("echo ${{inputs.a}}", inputs={"a": 1})), "--dry-run", "--name", "dry")
+    job = str(mlctl.job("echo ${{inputs.a}}", inputs={"a": 1}))
+    plan = mlctl.json("job", "create", "-f", job, "--dry-run", "--name", "dry")
     assert plan["backend"] == "local"
     assert plan["payload"]["command"] == "echo 1"
     assert mlctl.json("job", "list") == []
@@ -255,7 +260,8 @@ def test_archive_update_and_list(mlctl: Mlctl) -> None:
     assert [job["name"] for job in mlctl.json("job", "list", "--archived-only")] == ["a1"]
     assert [job["name"] for job in mlctl.json("job", "list", "--include-archived")] == ["b2", "a1"]
     mlctl("job", "restore", "-n", "a1")
-    shown = mlctl.json("job", "update", "-n", "a1", "--set", "tags.kind=best", "display_name=The best", "--add", "tags", "x=1")
+    changes = ["--set", "tags.kind=best", "display_name=The best", "--set", "tags.x=1"]
+    shown = mlctl.json("job", "update", "-n", "a1", *changes)
     assert shown["tags"]["kind"] == "best"
     assert shown["display_name"] == "The best"
     done = mlctl("job", "update", "-n", "a1", "--set", "command=other", code=2)
@@ -278,9 +284,8 @@ def test_a_hundred_jobs_from_ten_shells(mlctl: Mlctl) -> None:
     marks.mkdir()
     command = f"date +%s%N > {marks}/$AZUREML_RUN_ID.begin; sleep 0.05; date +%s%N > {marks}/$AZUREML_RUN_ID.end"
     job = str(mlctl.job(command))
-    shell = f"for i in 0 1 2 3 4 5 6 7 8 9; do {sys.executable} -m mlctl job create -f {job} --only-show-errors -o none || exit 1; done"
-    import subprocess
-
+    create = f"{sys.executable} -m mlctl job create -f {job} --only-show-errors -o none"
+    shell = f"for i in 0 1 2 3 4 5 6 7 8 9; do {create} || exit 1; done"
     shells = [subprocess.Popen(["/bin/sh", "-c", shell], env=mlctl.environ) for _ in range(10)]
     assert [one.wait(timeout=240) for one in shells] == [0] * 10
     names = [one["name"] for one in mlctl.json("job", "list", "--all-results")]
@@ -289,9 +294,7 @@ def test_a_hundred_jobs_from_ten_shells(mlctl: Mlctl) -> None:
         mlctl("job", "wait", "-n", name)
     found = mlctl.json("job", "list", "--all-results")
     assert {one["status"] for one in found} == {"Completed"}
-    spans = [
-        (int(path.read_text()), int(path.with_suffix(".end").read_text())) for path in marks.glob("*.begin")
-    ]
+    spans = [(int(path.read_text()), int(path.with_suffix(".end").read_text())) for path in marks.glob("*.begin")]
     assert len(spans) == 100
     events = sorted([(begin, 1) for begin, _ in spans] + [(end, -1) for _, end in spans])
     running = peak = 0

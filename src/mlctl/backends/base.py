@@ -17,11 +17,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from mlctl.entities.compute import Compute
-from mlctl.entities.job import CommandJob, JobRecord
-from mlctl.entities.metric import Metric
+if TYPE_CHECKING:
+    from mlctl.entities.command_job import CommandJob
+    from mlctl.entities.compute import Compute
+    from mlctl.entities.job import JobRecord
+    from mlctl.entities.metric import Metric
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ def stream(
     from mlctl.backends.base import LogCursor
 
     desk = job_desk(context)
-    cursor = LogCursor({source: since for source in _sources(rank)}) if since else None
+    cursor = LogCursor(dict.fromkeys(_sources(rank), since)) if since else None
     show_log(context, desk, name, to_stdout=not context.output_given, follow=not no_follow, since=cursor, rank=rank)
     record = desk.backend_of(name).jobs.get(name)
     exit_code = told_end(context, record) if record.is_terminal else 0
@@ -236,7 +236,7 @@ def show_services(context: Context, *, name: Name) -> dict[str, Any]:
 
 @command(accepted=POLICY)
 def validate(
-    context: Context,
+    _context: Context,
     *,
     file: File,
     set_: SetValues = None,

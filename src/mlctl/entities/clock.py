@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -28,8 +28,13 @@ _LETTERS = "0123456789bcdfghjklmnpqrstvwxyz"
 
 def random_job_name() -> str:
     """A name like Azure ML's: adjective_noun_xxxxxxxxxx, ten random characters, about 49 bits."""
-    tail = "".join(secrets.choice(_LETTERS) for _ in range(10))
-    return f"{secrets.choice(_ADJECTIVES)}_{secrets.choice(_NOUNS)}_{tail}"
+    tail = "".join(_choice(_LETTERS) for _ in range(10))
+    return f"{_choice(_ADJECTIVES)}_{_choice(_NOUNS)}_{tail}"
+
+
+def _choice(options: Sequence[str]) -> str:
+    # not the module `secrets`: its imports cost more than the command that wants a name
+    return options[int.from_bytes(os.urandom(8), "big") % len(options)]
 
 
 @dataclass(frozen=True, slots=True)

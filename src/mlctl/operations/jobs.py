@@ -10,12 +10,11 @@ from typing import Any
 
 from mlctl.backends.base import Backend, LogChunk, LogCursor, Plan
 from mlctl.entities.clock import Clock, iso_time
+from mlctl.entities.command_job import CommandJob
 from mlctl.entities.compute import LOCAL_COMPUTE, Compute
-from mlctl.entities.job import COMPLETED, CommandJob, JobRecord
+from mlctl.entities.job import COMPLETED, JobRecord
 from mlctl.errors import InvalidSpecError, NotFinishedError, NotFoundError, UsageError
 from mlctl.settings import Settings
-from mlctl.spec.job import load_command_job
-from mlctl.spec.overrides import apply_update
 from mlctl.spec.problems import validation_result
 from mlctl.store.workspaces import WorkspaceStore
 
@@ -60,6 +59,8 @@ def prepare(
     `overrides` are az's `--set` words; `backend` wins over the spec's compute. `strict` turns an unknown compute into
     NotFoundError. Raises InvalidSpecError with every problem, UnsupportedError, NotFoundError.
     """
+    from mlctl.spec.job import load_command_job  # yaml and the validator: for the commands that read a file only
+
     job, problems = load_command_job(path, overrides=overrides, fields={"name": name} if name else {})
     compute, said = choose_compute(desk, job, backend=backend, strict=strict)
     job = _with_defaults(job, desk.clock)
@@ -71,6 +72,8 @@ def prepare(
 
 def validate(path: Path, *, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Check a job's YAML; az's result object {"result", "errors", "warnings"}."""
+    from mlctl.spec.job import load_command_job
+
     try:
         _, warnings = load_command_job(path, overrides=overrides)
     except InvalidSpecError as error:
@@ -231,6 +234,8 @@ def update(
 
     Raises UsageError for other keys.
     """
+    from mlctl.spec.overrides import apply_update
+
     before = describe(desk, desk.store.jobs.get(name))
     after = apply_update(before, operations, force_string=force_string)
     changed = [key for key in {*before, *after} if before.get(key) != after.get(key)]

@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlctl.entities.command_job import CommandJob, Distribution, Input, Output, Resources
 from mlctl.entities.environment import Environment
-from mlctl.entities.job import CommandJob, Distribution, Input, Output, Resources
 from mlctl.errors import UnsupportedError
 from mlctl.spec.document import Document
 from mlctl.spec.job_rules import JobReading

@@ -10,10 +10,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
-import random
-import shutil
 import sqlite3
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -164,6 +161,8 @@ class Database:
             except (sqlite3.Error, OSError) as error:
                 if not _is_busy(error) or time.monotonic() > deadline:
                     raise self._translate(error) from error
+            import random
+
             # Jitter, or processes that were turned away together come back together.
             time.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
@@ -199,6 +198,9 @@ def read_only_copy(path: Path) -> Iterator[sqlite3.Connection]:
     A reader of a WAL database has to write beside it. Without that right the file is read as it stands when nothing is
     left in the log, else together with the log from a copy.
     """
+    import shutil
+    import tempfile
+
     log = path.with_name(path.name + "-wal")
     with tempfile.TemporaryDirectory(prefix="mlctl-") as folder:
         place, words = path, "mode=ro&immutable=1"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
@@ -67,7 +66,7 @@ class JobTable:
 
     def new_folder(self) -> Path:
         """An empty folder, on the same disk as the job folders, to prepare for `insert`."""
-        folder = self._folder / f".new-{secrets.token_hex(8)}"
+        folder = self._folder / f".new-{os.urandom(8).hex()}"
         try:
             folder.mkdir(parents=True)
         except OSError as error:
@@ -81,7 +80,7 @@ class JobTable:
         its sequence. Raises ConflictError when the name is taken; the prepared folder is then still there.
         """
         target = self._folder / record.name
-        aside = self._folder / f".old-{secrets.token_hex(8)}"
+        aside = self._folder / f".old-{os.urandom(8).hex()}"
         try:
             with self._database.write() as connection:
                 sequence = _insert_row(connection, record, plan)

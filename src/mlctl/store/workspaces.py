@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import sqlite3
 import sys
@@ -195,7 +194,7 @@ class Workspaces:
         place = self._folder / store.name
         linked = place.is_symlink() or not place.exists() or not place.samefile(store.folder)
         # Out of sight in one step: whoever looks from now on sees the whole workspace or none of it.
-        rubbish = (store.folder if linked else self._folder) / f".deleted-{secrets.token_hex(8)}"
+        rubbish = (store.folder if linked else self._folder) / f".deleted-{os.urandom(8).hex()}"
         try:
             if linked:
                 rubbish.mkdir()

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mlctl.backends.base import Plan
     from mlctl.backends.supervised.payload import Place
     from mlctl.backends.supervised.runner import Run, Runner
+    from mlctl.entities.command_job import CommandJob
     from mlctl.entities.compute import Compute
-    from mlctl.entities.job import CommandJob
     from mlctl.environments.resolution import ResolvedEnvironment
     from mlctl.settings import Settings
     from mlctl.store.workspaces import WorkspaceStore

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from mlctl.backends.base import Plan, Upload
 from mlctl.backends.docker.arguments import parse_arguments, parse_size
 from mlctl.backends.supervised.payload import Place, job_document, job_payload
+from mlctl.entities.command_job import CommandJob
 from mlctl.entities.compute import Compute
-from mlctl.entities.job import CommandJob
 from mlctl.errors import UnsupportedError, UsageError
 from mlctl.images.names import apply_mirrors
 

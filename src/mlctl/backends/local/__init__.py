@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlctl.backends.base import Backend, Health, Plan
-from mlctl.backends.local.plan import plan_job
-from mlctl.backends.supervised.jobs import SupervisedJobs
-from mlctl.backends.supervised.payload import Place
+from mlctl.backends.base import Backend, Health
 from mlctl.backends.supervised.processes import kill_marked
-from mlctl.backends.supervised.runner import Run, Runner
-from mlctl.entities.compute import Compute
-from mlctl.entities.job import CommandJob
-from mlctl.settings import Settings
-from mlctl.store.workspaces import WorkspaceStore
+
+if TYPE_CHECKING:
+    from mlctl.backends.base import Plan
+    from mlctl.backends.supervised.payload import Place
+    from mlctl.backends.supervised.runner import Run, Runner
+    from mlctl.entities.command_job import CommandJob
+    from mlctl.entities.compute import Compute
+    from mlctl.settings import Settings
+    from mlctl.store.workspaces import WorkspaceStore
 
 
 def connect(settings: Settings, store: WorkspaceStore) -> Backend:
     """The back end `local`, bound to a workspace."""
+    from mlctl.backends.supervised.jobs import SupervisedJobs
 
     def plan(job: CommandJob, compute: Compute, place: Place) -> Plan:
+        from mlctl.backends.local.plan import plan_job
         from mlctl.environments.curated import load_table
         from mlctl.environments.resolution import resolve
 
@@ -48,5 +50,7 @@ def _health(settings: Settings) -> Health:
     existing = next(folder for folder in (settings.home, *settings.home.parents) if folder.exists())
     if not os.access(existing, os.W_OK):
         return Health(False, f"{existing} is not writable", "set MLCTL_HOME to a folder of yours")
+    import shutil
+
     free = shutil.disk_usage(existing).free
     return Health(True, facts={"home": str(settings.home), "free_bytes": free})

@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 from mlctl.backends.base import Plan, Upload
 from mlctl.backends.supervised.payload import Place, job_document, job_payload
+from mlctl.entities.command_job import CommandJob
 from mlctl.entities.compute import Compute
-from mlctl.entities.job import CommandJob
 from mlctl.environments.resolution import ResolvedEnvironment
 from mlctl.errors import UnsupportedError
 

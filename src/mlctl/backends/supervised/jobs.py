@@ -18,6 +18,7 @@ from mlctl.backends.supervised.logs import read_log
 from mlctl.backends.supervised.payload import Place
 from mlctl.backends.supervised.queue import buried, dispatch, slots
 from mlctl.backends.supervised.tracking import metrics_of
+from mlctl.entities.command_job import CommandJob
 from mlctl.entities.compute import Compute
 from mlctl.entities.job import (
     CANCEL_REQUESTED,
@@ -25,7 +26,6 @@ from mlctl.entities.job import (
     HOLDING_STATUSES,
     QUEUED,
     WAITING_STATUSES,
-    CommandJob,
     JobRecord,
 )
 from mlctl.entities.metric import Metric

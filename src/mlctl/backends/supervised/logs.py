@@ -57,18 +57,6 @@ def sources(artifacts: Path, *, rank: int | None = None) -> list[str]:
     return build + [f"user_logs/{name}" for name in logs]
 
 
-def last_lines(path: Path, count: int) -> list[str]:
-    """The last lines of a file, at most 64 KiB of it, as text with what cannot be decoded made visible."""
-    try:
-        with path.open("rb") as stream:
-            stream.seek(0, 2)
-            stream.seek(max(0, stream.tell() - 65536))
-            data = stream.read()
-    except OSError:
-        return []
-    return data.decode("utf-8", "backslashreplace").splitlines()[-count:]
-
-
 class _Tail:
     """Reads one growing file in blocks of whole lines, after skipping lines that were taken before."""
 

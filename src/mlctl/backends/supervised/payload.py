@@ -6,7 +6,6 @@ run-time contract (variables of a job's process, `./outputs`, `user_logs/std_log
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +15,10 @@ from urllib.parse import quote, unquote, urlsplit
 
 from mlctl.backends.supervised.folder import JobFolder
 from mlctl.backends.supervised.processes import JOB_MARK
-from mlctl.entities.job import CommandJob, Input, Output
+from mlctl.backends.supervised.tracking import RUN_TAG, experiment_id
+from mlctl.entities.command_job import CommandJob, Input, Output
 from mlctl.errors import UnsupportedError
 from mlctl.spec.references import substitute, substitute_optional
-
-RUN_TAG = "mlctl.job"
-"""MLflow tag that names the job on every run that its processes open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +92,6 @@ def job_document(job: CommandJob) -> dict[str, Any]:
         if value:
             document[key] = value
     return document
-
-
-def experiment_id(name: str) -> str:
-    """The id under which the workspace's own MLflow store keeps an experiment: 18 digits made from its name."""
-    return str(10**17 + int(hashlib.sha256(name.encode()).hexdigest()[:14], 16))
 
 
 def output_uri(job_name: str, output: str) -> str:

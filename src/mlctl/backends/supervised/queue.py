@@ -74,8 +74,7 @@ def buried(record: JobRecord) -> JobRecord:
             "code": "SupervisorLost",
             "message": f"the supervisor of the job (process {record.supervisor.pid}) died while the job was "
             f"{record.status}; what was left of the job's processes was ended",
-            "hint": "what the job wrote until then is kept, and its supervisor's words in "
-            f"artifacts/{SUPERVISOR_LOG}",
+            "hint": f"what the job wrote until then is kept, and its supervisor's words in artifacts/{SUPERVISOR_LOG}",
         },
     )
 

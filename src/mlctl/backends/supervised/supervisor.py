@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import sys
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -104,7 +102,7 @@ class Supervisor:
         except MlctlError as error:
             verdict = refusal(error)
         except Exception as error:  # the job must end in a true state; the traceback is in this log
-            traceback.print_exc(file=sys.stderr)
+            _print_trace()
             verdict = refusal(error)
         self._finish(verdict, runner)
 
@@ -289,6 +287,8 @@ class Supervisor:
 
 def _free_ports(count: int) -> list[int]:
     """That many different free ports. They are free when asked; nothing holds them."""
+    import socket
+
     sockets = [socket.socket() for _ in range(count)]
     try:
         for found in sockets:
@@ -319,4 +319,10 @@ def _said_in_the_log(what: str) -> Iterator[None]:
         yield
     except Exception:  # see above
         sys.stderr.write(f"{what} failed:\n")
-        traceback.print_exc(file=sys.stderr)
+        _print_trace()
+
+
+def _print_trace() -> None:
+    import traceback
+
+    traceback.print_exc(file=sys.stderr)

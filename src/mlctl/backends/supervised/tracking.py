@@ -7,20 +7,27 @@ A run's id is its job's name, and its artifacts are the job's artifacts.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlctl.backends.supervised.payload import RUN_TAG, experiment_id
 from mlctl.entities.metric import Metric
 from mlctl.errors import MlctlError, UnavailableError, UnsupportedError
 
+RUN_TAG = "mlctl.job"
+"""MLflow tag that names the job on every run that its processes open."""
+
 _MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 _STATUS = {"RUNNING": 1, "FINISHED": 3, "FAILED": 4, "KILLED": 5}
+
+
+def experiment_id(name: str) -> str:
+    """The id under which the workspace's own MLflow store keeps an experiment: 18 digits made from its name."""
+    return str(10**17 + int(hashlib.sha256(name.encode()).hexdigest()[:14], 16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +162,9 @@ def _write_meta(folder: Path, meta: dict[str, object]) -> None:
     """Write `meta.yaml` at once. JSON scalars in block style are YAML, so no YAML writer is needed."""
     folder.mkdir(parents=True, exist_ok=True)
     text = "".join(f"{key}: {json.dumps(value)}\n" for key, value in meta.items())
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".meta")
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    Path(temporary).chmod(0o644)
-    Path(temporary).replace(folder / "meta.yaml")
+    temporary = folder / f".meta-{os.getpid()}"
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(folder / "meta.yaml")
 
 
 def _quoted(text: str) -> str:

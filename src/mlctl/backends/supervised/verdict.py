@@ -6,9 +6,9 @@ import errno
 import re
 import signal
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from mlctl.backends.supervised.logs import last_lines
 from mlctl.backends.supervised.runner import Exit, Launch
 from mlctl.entities.job import CANCELED, COMPLETED, FAILED
 from mlctl.errors import MlctlError
@@ -64,6 +64,18 @@ def on_a_full_disk(verdict: Verdict, folder: str) -> Verdict:
     message = f"{verdict.error['message']}; no space left on the disk that holds {folder}"
     hint = "free some space; the log and the outputs of the job may be incomplete"
     return replace(verdict, error={**verdict.error, "message": message, "hint": hint})
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """The last lines of a file, at most 64 KiB of it, as text with what cannot be decoded made visible."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(0, 2)
+            stream.seek(max(0, stream.tell() - 65536))
+            data = stream.read()
+    except OSError:
+        return []
+    return data.decode("utf-8", "backslashreplace").splitlines()[-count:]
 
 
 def _failure(planned: list[Launch], found: Exit) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from mlctl.backends.base import LogCursor
-from mlctl.backends.supervised.logs import last_lines, read_log, sources
+from mlctl.backends.supervised.logs import read_log, sources
 
 LOG = "user_logs/std_log.txt"
 
@@ -93,7 +93,8 @@ def test_five_readers_in_a_row_see_each_line_once(tmp_path: Path) -> None:
 
 
 def test_build_log_first_then_ranks_in_order(tmp_path: Path) -> None:
-    for name in ("user_logs/std_log_process_01.txt", "user_logs/std_log_process_00.txt", "azureml-logs/20_image_build_log.txt"):
+    ranks = ("user_logs/std_log_process_01.txt", "user_logs/std_log_process_00.txt")
+    for name in (*ranks, "azureml-logs/20_image_build_log.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
     assert sources(tmp_path) == [
@@ -102,10 +103,3 @@ def test_build_log_first_then_ranks_in_order(tmp_path: Path) -> None:
         "user_logs/std_log_process_01.txt",
     ]
     assert sources(tmp_path, rank=1) == ["user_logs/std_log_process_01.txt"]
-
-
-def test_last_lines_of_a_large_file_with_bytes_that_are_no_text(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    path.write_bytes(b"line\n" * 200_000 + b"\xff end\n")
-    assert last_lines(path, 2) == ["line", "\\xff end"]
-    assert last_lines(tmp_path / "missing", 2) == []

@@ -44,7 +44,8 @@ def test_the_last_value_of_each_metric(tmp_path: Path) -> None:
     log_metric(run, "loss", "1000 0.9 0", "2000 0.1 1")
     log_metric(run, "val/acc", "1000 0.5 0")
     log_metric(run, "broken", "being written")
-    found = {metric.key: (metric.value, metric.step, metric.time) for metric in read_metrics(tmp_path, experiment="iris", job="job-1")}
+    metrics = read_metrics(tmp_path, experiment="iris", job="job-1")
+    found = {metric.key: (metric.value, metric.step, metric.time) for metric in metrics}
     assert found == {"loss": (0.1, 1, 2.0), "val/acc": (0.5, 0, 1.0)}
 
 
@@ -67,10 +68,10 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     asked: ClassVar[list[str]] = []
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.answer({"experiment": {"experiment_id": "7"}})
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         assert body["experiment_ids"] == ["7"]
         assert body["filter"] == f"tags.`{RUN_TAG}` = 'job-1'"

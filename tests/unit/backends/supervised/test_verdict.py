@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlctl.backends.supervised.runner import Exit, Launch
-from mlctl.backends.supervised.verdict import judge, refusal
+from mlctl.backends.supervised.verdict import judge, last_lines, refusal
 from mlctl.errors import InvalidSpecError
 
 
@@ -69,6 +69,13 @@ def test_cancel_and_timeout_are_canceled(tmp_path: Path) -> None:
 def test_helpers_that_are_stopped_after_the_workers_do_not_fail_the_job(tmp_path: Path) -> None:
     planned = [launch(tmp_path, 0), launch(tmp_path, 1, essential=False)]
     assert judge(planned, [Exit(0, 0), Exit(1, 143)], "done", None).status == "Completed"
+
+
+def test_last_lines_of_a_large_file_with_bytes_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"line\n" * 200_000 + b"\xff end\n")
+    assert last_lines(path, 2) == ["line", "\\xff end"]
+    assert last_lines(tmp_path / "missing", 2) == []
 
 
 def test_a_refusal_keeps_code_and_hint() -> None:
