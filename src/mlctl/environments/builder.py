@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 import time
@@ -60,7 +61,7 @@ class EnvironmentBuilder:
     def __init__(self, cache: Path, settings: Settings) -> None:
         self._cache = cache.resolve()  # several homes may share a cache through links
         self._settings = settings
-        self._arguments = tuple((settings.text("environments.pip_arguments") or "").split())
+        self._arguments = tuple(shlex.split(settings.text("environments.pip_arguments") or ""))
 
     def ensure(
         self, requirements: Requirements, log: BinaryIO, *, check: Callable[[], None] | None = None

@@ -4,7 +4,8 @@ The images behind these names live in a registry that many machines do not reach
 Azure. The table says what a script needs of them: Python version and packages, taken from the environments' published
 definitions (repository Azure/azureml-assets). Versions have environment markers so that a Python that is newer than the
 image's gets the first versions with ready-made wheels. `mlflow-skinny` stands in the place of MLflow, as in the images
-themselves: azureml-mlflow depends on it, and it is a twentieth of the size.
+themselves: azureml-mlflow depends on it, and it is a twentieth of the size. It is MLflow 2, which published scripts are
+written for: MLflow 3 wants `skops` to log a scikit-learn model, and keeps models outside the run's artifacts.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from mlctl.entities.environment import Requirements
-from mlctl.errors import InvalidSpecError, MlctlError, UnavailableError
+from mlctl.errors import InvalidSpecError, MlctlError, UnavailableError, UsageError
 
 _DISK = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 _SIGN_IN = re.compile(r"\b(401|403|407)\b.*(unauthori[sz]ed|forbidden|proxy)|authentication", re.IGNORECASE)
@@ -20,12 +20,13 @@ _UNSOLVED = re.compile(
 )
 _MALFORMED = re.compile(r"couldn't parse|failed to parse|invalid requirement|expected .* found", re.IGNORECASE)
 _BUILD = re.compile(r"failed to (?:build|prepare)[^`]*`([^`]+)`", re.IGNORECASE)
+_ARGUMENT = re.compile(r"unexpected argument '([^']+)'")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHOWN_LINES = 15
 
 
 def explain_failure(lines: Iterable[str], requirements: Requirements, python: str) -> MlctlError:
-    """The error for a failed install: UnavailableError for disk and network, else InvalidSpecError naming packages."""
+    """The error for a failed install: disk and network are UnavailableError, packages InvalidSpecError."""
     shown = [line for line in lines if line.strip()][-_SHOWN_LINES:]
     text = "\n".join(shown)
     origin = requirements.origin
@@ -35,6 +36,17 @@ def explain_failure(lines: Iterable[str], requirements: Requirements, python: st
             f"no space left on the disk while building the environment for {origin}",
             hint="free some space, or move mlctl's home (MLCTL_HOME) to a larger disk",
         )
+    argument = _ARGUMENT.search(text)
+    if argument:
+        return UsageError(
+            f"uv does not take '{argument[1]}'", hint="look at setting environments.pip_arguments: mlctl config list"
+        )
+    built = _BUILD.search(text)
+    if built and not _NETWORK.search(text):
+        return InvalidSpecError(
+            f"package '{built[1]}' of {origin} has no ready-made wheel for Python {python} and its build failed{tail}",
+            hint="take a version with a wheel for this Python, install its compiler, or use the docker back end",
+        )
     if _UNSOLVED.search(text) or _MALFORMED.search(text):
         blamed = ", ".join(f"'{line}'" for line in find_blamed(text, requirements.packages))
         return InvalidSpecError(
@@ -42,12 +54,6 @@ def explain_failure(lines: Iterable[str], requirements: Requirements, python: st
             + (f"; look at {blamed}" if blamed else "")
             + tail,
             hint="change the versions (or the Python version), or run the job with the docker back end",
-        )
-    built = _BUILD.search(text)
-    if built and not _NETWORK.search(text):
-        return InvalidSpecError(
-            f"package '{built[1]}' of {origin} has no ready-made wheel for Python {python} and its build failed{tail}",
-            hint="take a version with a wheel for this Python, install its compiler, or use the docker back end",
         )
     if _SIGN_IN.search(text):
         return UnavailableError(

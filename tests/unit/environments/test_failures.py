@@ -4,7 +4,7 @@ import pytest
 
 from mlctl.entities.environment import Requirements
 from mlctl.environments.failures import explain_failure, find_blamed
-from mlctl.errors import InvalidSpecError, MlctlError, UnavailableError
+from mlctl.errors import InvalidSpecError, MlctlError, UnavailableError, UsageError
 
 WANTED = Requirements("3.10", ("numpy==99", "Scikit_Learn~=1.5", "six", "--pre"), "conda.yml")
 
@@ -31,6 +31,7 @@ error: Failed to fetch: `https://example.com/simple/six/`
         (NOT_FOUND, InvalidSpecError, "look at 'Scikit_Learn~=1.5'"),
         ("error: Couldn't parse requirement in `requirements.txt`\n  cause: six", InvalidSpecError, "'six'"),
         ("× Failed to build `psutil==5.8.0`\n  error: command 'gcc' failed", InvalidSpecError, "'psutil==5.8.0'"),
+        ("error: unexpected argument '--nope' found", UsageError, "'--nope'"),
         (NO_ANSWER, UnavailableError, "cannot be reached"),
         (REFUSED, UnavailableError, "refused"),
         ("error: failed to write\n  cause: No space left on device (os error 28)", UnavailableError, "no space left"),
@@ -42,7 +43,7 @@ def test_failures(text: str, kind: type[MlctlError], words: str) -> None:
     error = explain_failure(text.splitlines(), WANTED, "3.10.13")
     assert type(error) is kind
     assert words in error.message
-    assert "conda.yml" in error.message
+    assert "conda.yml" in error.message or kind is UsageError
     assert error.hint
 
 
