@@ -40,7 +40,7 @@ JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 class ProcessId:
     """A process of this machine that cannot be mistaken for a later one with the same number.
 
-    `started` is opaque text (clock ticks since boot, or the start time as `ps` prints it) together with the boot id.
+    `started` is opaque text: clock ticks since boot, or the start time as `ps` prints it, with boot id and host name.
     """
 
     pid: int

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mlctl.backends.base import Plan, Upload
+from mlctl.backends.base import Plan
 from mlctl.backends.docker.arguments import parse_arguments, parse_size
-from mlctl.backends.supervised.payload import Place, job_document, job_payload
+from mlctl.backends.supervised.payload import Place, command_plan, job_payload
+from mlctl.backends.supervised.unhonoured import unhonoured_fields
 from mlctl.entities.command_job import CommandJob
 from mlctl.entities.compute import Compute
 from mlctl.errors import UnsupportedError, UsageError
@@ -21,6 +22,7 @@ DEFAULT_PYTHON = "3.11"
 """Python of the image for an environment that names neither an image nor a version."""
 
 _NOT_HONOURED = {
+    "resources.properties": "use docker_args (--memory, --cpus, --gpus)",
     "resources.locations": "there is one location: here",
     "services": "interactive services are not started",
     "identity": "the job runs as you",
@@ -45,22 +47,7 @@ def plan_job(
     payload = job_payload(job, place)
     wanted = docker_payload(job, compute, environment, mirrors, conversion_error=conversion_error)
     payload["docker"] = wanted
-    return Plan(
-        backend="docker",
-        kind="command",
-        name=job.name or "",
-        compute=compute.name,
-        payload=payload,
-        record={
-            **job_document(job),
-            "tags": job.tags,
-            "properties": job.properties,
-            "description": job.description,
-            "parent_job_name": job.parent_job_name,
-        },
-        uploads=(Upload("code", job.code),) if job.code else (),
-        warnings=tuple(_warnings(job, compute, wanted)),
-    )
+    return command_plan("docker", job, compute, payload, _warnings(job, compute, wanted))
 
 
 def docker_payload(
@@ -146,25 +133,4 @@ def _warnings(job: CommandJob, compute: Compute, wanted: Mapping[str, Any]) -> l
             f"{job.where('resources.instance_type')}resources.instance_type: compute {compute.name!r} defines no "
             f"{job.resources.instance_type!r}; the container may use what the machine has"
         )
-    if job.resources.properties:
-        found.append(
-            f"{job.where('resources.properties')}resources.properties is not honoured by the docker back end: "
-            "use docker_args (--memory, --cpus, --gpus)"
-        )
-    if job.resources.instance_count > 1 and job.distribution is None:
-        found.append(
-            f"{job.where('resources.instance_count')}resources.instance_count: {job.resources.instance_count} "
-            "without a distribution: the command runs once"
-        )
-    for key, why in _NOT_HONOURED.items():
-        top, _, below = key.partition(".")
-        value = getattr(getattr(job, top), below) if below else getattr(job, top)
-        if value:
-            found.append(f"{job.where(key)}{key} is not honoured by the docker back end: {why}")
-    found += [
-        f"{job.where(f'outputs.{output.name}.name')}outputs.{output.name}.name: the output is kept with the job and "
-        f"not registered as asset {output.asset_name!r}"
-        for output in job.outputs.values()
-        if output.asset_name
-    ]
-    return found
+    return found + unhonoured_fields(job, "docker", _NOT_HONOURED)

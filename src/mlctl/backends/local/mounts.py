@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mlctl.errors import UnavailableError
+from mlctl.backends.supervised.materials import copy
 
 _CLONE_NEWNS = 0x00020000
 _MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
@@ -83,13 +83,7 @@ def _may_mount() -> bool:
 
 
 def _copy_read_only(source: Path, target: Path) -> None:
-    try:
-        if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True)
-        else:
-            shutil.copyfile(source, target)
-    except OSError as error:
-        raise UnavailableError(f"cannot copy {source} to {target}: {error.strerror or error}") from error
+    copy(source, target)
     for path in _below(target):
         path.chmod(path.stat().st_mode & ~0o222)
 

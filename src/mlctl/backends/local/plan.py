@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from mlctl.backends.base import Plan, Upload
-from mlctl.backends.supervised.payload import Place, job_document, job_payload
+from mlctl.backends.base import Plan
+from mlctl.backends.supervised.payload import Place, command_plan, job_payload
+from mlctl.backends.supervised.unhonoured import unhonoured_fields
 from mlctl.entities.command_job import CommandJob
 from mlctl.entities.compute import Compute
 from mlctl.environments.resolution import ResolvedEnvironment
@@ -16,6 +17,7 @@ _NOT_HONOURED = {
     "resources.shm_size": "processes of this machine share its own memory",
     "resources.docker_args": "there is no container",
     "resources.locations": "there is one location: here",
+    "resources.properties": "they are Azure ML's own",
     "services": "interactive services are not started; use this machine's own",
     "identity": "the job runs as you",
     "queue_settings": "the queue is first come, first served",
@@ -38,22 +40,7 @@ def plan_job(job: CommandJob, compute: Compute, place: Place, environment: Resol
             )
     payload = job_payload(job, place)
     payload["environment"] = asdict(environment.requirements)
-    return Plan(
-        backend="local",
-        kind="command",
-        name=job.name or "",
-        compute=compute.name,
-        payload=payload,
-        record={
-            **job_document(job),
-            "tags": job.tags,
-            "properties": job.properties,
-            "description": job.description,
-            "parent_job_name": job.parent_job_name,
-        },
-        uploads=(Upload("code", job.code),) if job.code else (),
-        warnings=tuple(_warnings(job, environment)),
-    )
+    return command_plan("local", job, compute, payload, _warnings(job, environment))
 
 
 def _warnings(job: CommandJob, environment: ResolvedEnvironment) -> list[str]:
@@ -66,20 +53,4 @@ def _warnings(job: CommandJob, environment: ResolvedEnvironment) -> list[str]:
             f"{job.where('environment')}image {environment.image!r} is not used by the local back end: the job runs in "
             f"its own environment with {runs} ({environment.requirements.origin})"
         )
-    for key, why in _NOT_HONOURED.items():
-        top, _, below = key.partition(".")
-        value = getattr(getattr(job, top), below) if below else getattr(job, top)
-        if value:
-            found.append(f"{job.where(key)}{key} is not honoured by the local back end: {why}")
-    if job.resources.instance_count > 1 and job.distribution is None:
-        found.append(
-            f"{job.where('resources.instance_count')}resources.instance_count: {job.resources.instance_count} "
-            "without a distribution: the command runs once"
-        )
-    found += [
-        f"{job.where(f'outputs.{output.name}.name')}outputs.{output.name}.name: the output is kept with the job and "
-        f"not registered as asset {output.asset_name!r}"
-        for output in job.outputs.values()
-        if output.asset_name
-    ]
-    return found
+    return found + unhonoured_fields(job, "local", _NOT_HONOURED)

@@ -9,13 +9,14 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mlctl.backends.base import LogChunk, LogCursor, Plan
 from mlctl.backends.supervised import materials
 from mlctl.backends.supervised.logs import read_log
-from mlctl.backends.supervised.payload import Place
+from mlctl.backends.supervised.payload import Place, unused_fields
 from mlctl.backends.supervised.queue import buried, dispatch, slots
 from mlctl.backends.supervised.tracking import metrics_of
 from mlctl.entities.command_job import CommandJob
@@ -48,7 +49,8 @@ class SupervisedJobs:
 
     def plan(self, job: CommandJob, compute: Compute) -> Plan:
         """See `base.Jobs`."""
-        return self._planner(job, compute, self._place())
+        plan = self._planner(job, compute, self._place())
+        return replace(plan, warnings=(*plan.warnings, *unused_fields(job)))
 
     def submit(self, plan: Plan) -> JobRecord:
         """Take the snapshot, store the job and its folder in one step, and move the queue on."""
@@ -125,11 +127,11 @@ class SupervisedJobs:
             raise NotFoundError(f"job {name!r} has no output {output!r}", hint=f"its outputs: {names}")
         with _translated(into):
             if output in (None, "artifacts", "default"):
-                _copy(self._store.job_folder(name) / "artifacts", into / "artifacts")
+                materials.copy(self._store.job_folder(name) / "artifacts", into / "artifacts")
             for found, source in outputs.items():
                 if (everything or found == output) and source.exists():
                     target = into / "named-outputs" / found
-                    _copy(source, target / source.name if source.is_file() else target)
+                    materials.copy(source, target / source.name if source.is_file() else target)
         return into
 
     def look_after(self) -> None:
@@ -234,14 +236,6 @@ class _translated:  # noqa: N801  # reads as a verb where it is used
                 f"cannot write to {error.filename or self._folder}: {error.strerror or error}",
                 hint="nothing was submitted; free some space or use another folder",
             ) from error
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    else:
-        shutil.copyfile(source, target)
 
 
 def _user() -> str:

@@ -71,7 +71,7 @@ def bring_inputs(
         if data["mode"] in READ_ONLY_MODES:
             mounts.append({"source": str(source), "target": data["target"], "read_only": True})
         else:
-            _copy(source, Path(data["target"]))
+            copy(source, Path(data["target"]))
     return mounts, warnings
 
 
@@ -166,8 +166,8 @@ def _fetch(data: dict[str, Any], cache: Path) -> tuple[Path, list[str]]:
     return fetched.path, list(fetched.warnings)
 
 
-def _copy(source: Path, target: Path) -> None:
-    """A private copy that the job may change."""
+def copy(source: Path, target: Path) -> None:
+    """Copy a file or a folder. Raises UnavailableError when it cannot be done, such as on a full disk."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         if source.is_dir():

@@ -7,16 +7,18 @@ run-time contract (variables of a job's process, `./outputs`, `user_logs/std_log
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from mlctl.backends.base import Plan, Upload
 from mlctl.backends.supervised.folder import JobFolder
 from mlctl.backends.supervised.processes import JOB_MARK
 from mlctl.backends.supervised.tracking import RUN_TAG, experiment_id
 from mlctl.entities.command_job import CommandJob, Input, Output
+from mlctl.entities.compute import Compute
 from mlctl.errors import UnsupportedError
 from mlctl.spec.references import substitute, substitute_optional
 
@@ -46,6 +48,7 @@ def job_payload(job: CommandJob, place: Place) -> dict[str, Any]:
     Raises UnsupportedError for references that need an asset store or a service.
     """
     assert job.name, "a job has its name before it is planned"
+    _refuse_what_is_elsewhere(job)
     folder = place.job_folder(job.name)
     inputs = [_data_input(job, given, folder) for given in job.inputs.values() if not given.is_literal]
     outputs = [_output(job, given, folder, place) for given in job.outputs.values()]
@@ -68,6 +71,28 @@ def job_payload(job: CommandJob, place: Place) -> dict[str, Any]:
         "display_name": job.display_name,
         "tracking_uri": place.tracking_uri,
     }
+
+
+def command_plan(
+    backend: str, job: CommandJob, compute: Compute, payload: dict[str, Any], warnings: Sequence[str]
+) -> Plan:
+    """The plan around a back end's payload: everything else is the same on every back end of this machine."""
+    return Plan(
+        backend=backend,
+        kind="command",
+        name=job.name or "",
+        compute=compute.name,
+        payload=payload,
+        record={
+            **job_document(job),
+            "tags": job.tags,
+            "properties": job.properties,
+            "description": job.description,
+            "parent_job_name": job.parent_job_name,
+        },
+        uploads=(Upload("code", job.code),) if job.code else (),
+        warnings=tuple(warnings),
+    )
 
 
 def job_document(job: CommandJob) -> dict[str, Any]:
@@ -94,9 +119,45 @@ def job_document(job: CommandJob) -> dict[str, Any]:
     return document
 
 
+def unused_fields(job: CommandJob) -> list[str]:
+    """One sentence for each field of the spec that no back end of this machine has a use for."""
+    found = [(f"inputs.{name}.datastore", "the data is read where it is") for name in job.inputs]
+    found += [
+        ("environment.datastore", "nothing is uploaded"),
+        ("environment.auto_delete_setting", "an inline environment is not registered"),
+        ("resources.max_instance_count", "a job does not grow while it runs"),
+    ]
+    return [f"{job.where(key)}{key} is not honoured here: {why}" for key, why in found if _written(job, key)]
+
+
 def output_uri(job_name: str, output: str) -> str:
     """The URI of a named output in its default place."""
     return f"azureml://jobs/{job_name}/outputs/{output}/paths/"
+
+
+def _refuse_what_is_elsewhere(job: CommandJob) -> None:
+    """Code and build contexts must be folders of this machine, and its processes and containers run Linux programs."""
+    build = job.environment.build
+    for key, place in (("code", job.code), ("environment.build.path", build and build.path)):
+        if place and not PurePosixPath(place).is_absolute():
+            raise UnsupportedError(
+                f"{job.where(key)}{key}: {place!r} is not a folder of this machine",
+                hint="fetch it first (git clone, mlctl job download …) and name the local folder",
+            )
+    if job.environment.os_type == "windows":
+        key = "environment.os_type"
+        raise UnsupportedError(
+            f"{job.where(key)}{key}: windows environments cannot run on this machine's back ends",
+            hint="leave os_type out, or write linux",
+        )
+
+
+def _written(job: CommandJob, key: str) -> bool:
+    """Whether the spec has a value at a dotted key."""
+    found: Any = job.document
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found is not None
 
 
 def _data_input(job: CommandJob, given: Input, folder: JobFolder) -> dict[str, Any]:

@@ -25,12 +25,17 @@ def identify(pid: int) -> ProcessId | None:
 def current() -> ProcessId:
     """This process."""
     own = identify(os.getpid())
-    return own or ProcessId(os.getpid(), "unknown")
+    return own or ProcessId(os.getpid(), f"unknown@{_host()}")
 
 
 def is_alive(process: ProcessId) -> bool:
-    """Whether exactly this process still runs."""
-    return _started(process.pid) == process.started
+    """Whether exactly this process still runs.
+
+    A process of another host (or container) that uses the same workspace cannot be looked at from here: it is taken for
+    alive, so that nobody ends the job of somebody else.
+    """
+    started = _started(process.pid)
+    return started == process.started or _host_of(process) != _host()
 
 
 def kill_marked(folder: Path) -> list[int]:
@@ -48,13 +53,6 @@ def kill_marked(folder: Path) -> list[int]:
     return killed
 
 
-def kill_group(leader: ProcessId) -> None:
-    """Kill the process group of `leader`, if the leader is still the process we know."""
-    if is_alive(leader):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(leader.pid, signal.SIGKILL)
-
-
 def _started(pid: int) -> str | None:
     """Start time of a process as opaque text that differs after a reboot; None when there is no such process."""
     if not _PROC.is_dir():
@@ -66,7 +64,15 @@ def _started(pid: int) -> str | None:
         return None
     if fields[0] in (b"Z", b"X"):
         return None
-    return f"{fields[19].decode()}@{_boot_id()}"
+    return f"{fields[19].decode()}@{_boot_id()}@{_host()}"
+
+
+def _host() -> str:
+    return os.uname().nodename
+
+
+def _host_of(process: ProcessId) -> str:
+    return process.started.rpartition("@")[2]
 
 
 def _boot_id() -> str:
@@ -83,4 +89,4 @@ def _started_by_ps(pid: int) -> str | None:
     ).stdout.strip()
     if not answer or answer.startswith("Z"):
         return None
-    return answer.partition(" ")[2].strip()
+    return f"{answer.partition(' ')[2].strip()}@{_host()}"

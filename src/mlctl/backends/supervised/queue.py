@@ -66,9 +66,12 @@ def buried(record: JobRecord) -> JobRecord:
     """What the record of a job says once its supervisor is known to be dead; the record itself while it lives."""
     if record.is_terminal or record.supervisor is None or is_alive(record.supervisor):
         return record
+    if record.status == CANCEL_REQUESTED:
+        # the request may have come before the supervisor could listen to it
+        return replace(record, status=CANCELED, ended_at=time.time())
     return replace(
         record,
-        status=CANCELED if record.status == CANCEL_REQUESTED else FAILED,
+        status=FAILED,
         ended_at=time.time(),
         error={
             "code": "SupervisorLost",
