@@ -34,8 +34,9 @@ environment:
 - Operating system and CUDA version in a name do not matter here; a Python version (`-py38`) does.
 - When the Python version is not on the machine, the nearest one is used, with a warning, and packages that have no
   ready-made wheels for it are taken in the first version that has.
-- `mlflow-skinny` stands for MLflow: it is what the images hold too (azureml-mlflow depends on it). It is MLflow 2, which published scripts are
-  written for. Use an environment of your own for MLflow 3, or for MLflow's server and projects.
+- `mlflow-skinny` stands for MLflow: it is what the images hold too (azureml-mlflow depends on it). It is MLflow 2,
+  which published scripts are written for. Use an environment of your own for MLflow 3, or for MLflow's server and
+  projects.
 - Packages that only work with an Azure workspace (azureml-core, azureml-defaults, azureml-telemetry …) and tools for
   notebooks are left out everywhere.
 
