@@ -143,7 +143,8 @@ def _folders(environ: Mapping[str, str]) -> Iterator[Path]:
 
 def _is_excluded(folder: Path) -> bool:
     """Shims only pretend to be a Python, and a virtual environment belongs to somebody."""
-    return "shims" in folder.parts or (folder.parent / "pyvenv.cfg").exists()
+    # os.path: a folder of somebody else that may not be looked into is no error here, as Path.exists has it
+    return "shims" in folder.parts or os.path.exists(folder.parent / "pyvenv.cfg")  # noqa: PTH110
 
 
 def _choose(request: str | None, own: str, environ: Mapping[str, str]) -> Choice | None:
