@@ -138,7 +138,14 @@ def _folders(environ: Mapping[str, str]) -> Iterator[Path]:
         (Path("/opt"), "*conda*/bin"),
         *((home / name, pattern) for name in _CONDA_FOLDERS for pattern in ("bin", "envs/*/bin")),
     ):
-        yield from (folder for folder in sorted(root.glob(pattern)) if not _is_excluded(folder))
+        yield from (folder for folder in _matches(root, pattern) if not _is_excluded(folder))
+
+
+def _matches(root: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(root.glob(pattern))
+    except OSError:
+        return []  # of somebody else, and not to be looked into
 
 
 def _is_excluded(folder: Path) -> bool:
