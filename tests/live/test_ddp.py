@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from tests.conftest import Mlctl
 
 TRAIN = """\
@@ -91,19 +90,19 @@ def test_mpi_with_mpirun_is_started_by_it(mlctl: Mlctl) -> None:
     """A stand-in for mpirun, first on the PATH: called once, with the number of processes and the command."""
     folder = mlctl.folder / "bin"
     folder.mkdir()
-    (folder / "mpirun").write_text('#!/bin/sh\necho "count $2"\nfor word; do last=$word; done\nexec /bin/sh -c "$last"\n')
+    script = '#!/bin/sh\necho "count $2"\nfor word; do last=$word; done\nexec /bin/sh -c "$last"\n'
+    (folder / "mpirun").write_text(script)
     (folder / "mpirun").chmod(0o755)
     mlctl.environ["PATH"] = f"{folder}:{mlctl.environ['PATH']}"
-    mlctl.run(
-        "echo \"it's $AZUREML_RUN_ID\"", "--name", "mpirun", distribution={"type": "mpi", "process_count_per_instance": 3}
-    )
+    wanted = {"type": "mpi", "process_count_per_instance": 3}
+    mlctl.run('echo "it\'s $AZUREML_RUN_ID"', "--name", "mpirun", distribution=wanted)
     assert mlctl.log("mpirun").splitlines() == ["count 3", "it's mpirun"]
 
 
 def test_tensorflow_roles_are_told_by_tf_config(mlctl: Mlctl) -> None:
     """Workers end the job; a parameter server never ends by itself and is ended with it."""
     command = (
-        "echo $TF_CONFIG; role=$(echo $TF_CONFIG | sed 's/.*\"type\": \"\\([a-z]*\\)\".*/\\1/');"
+        'echo $TF_CONFIG; role=$(echo $TF_CONFIG | sed \'s/.*"type": "\\([a-z]*\\)".*/\\1/\');'
         'if [ "$role" = ps ]; then sleep 300; fi; sleep 0.3; echo done'
     )
     shown = mlctl.run(

@@ -66,7 +66,7 @@ def prepare(
     job = _with_defaults(job, desk.clock)
     bound = desk.connect(compute.backend)
     plan = bound.jobs.plan(job, compute)
-    warnings = (*(problem.message for problem in problems), *said, *plan.warnings)
+    warnings = (*(f"{problem.location}: {problem.message}" for problem in problems), *said, *plan.warnings)
     return Prepared(plan, bound, warnings)
 
 

@@ -39,7 +39,8 @@ def plan_job(job: CommandJob, compute: Compute, place: Place, environment: Resol
                 hint="run it with --backend docker, or use ${{inputs." + given.name + "}} in the command",
             )
     payload = job_payload(job, place)
-    payload["environment"] = asdict(environment.requirements)
+    wanted = asdict(environment.requirements)
+    payload["environment"] = {**wanted, "packages": list(wanted["packages"]), "warnings": list(wanted["warnings"])}
     return command_plan("local", job, compute, payload, _warnings(job, environment))
 
 
