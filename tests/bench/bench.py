@@ -1,7 +1,8 @@
 """Ratios of what users wait for: `python tests/bench/bench.py FOLDER_WITH_WHEEL`.
 
 Every figure is a ratio of medians measured in turns within this run, on a wheel installed without extras and with
-compiled bytecode, so that machines and moments can be compared. Prints one line per figure and fails on a missed target.
+compiled bytecode, so that machines and moments can be compared. Prints one line for each figure and fails on a missed
+target.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ class Bench:
         with database:
             database.execute(
                 f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) "
-                f"INSERT INTO jobs (name, {columns}) SELECT 'job_' || n.i, {columns} FROM n, jobs WHERE jobs.name = 'seed'"
+                f"INSERT INTO jobs (name, {columns}) "
+                f"SELECT 'job_' || n.i, {columns} FROM n, jobs WHERE jobs.name = 'seed'"
             )
         database.close()
         return workspace
@@ -95,19 +97,20 @@ class Bench:
 
     def overhead(self, count: int = 10) -> bool:
         """CPU time of everything that one job costs beside its command `true`, the submit itself left out."""
-        self.call("workspace", "create", "--name", "cpu", "-o", "none")
+        self.call("workspace", "create", "--name", "cpu-time", "-o", "none")
+        create = [*self.mlctl, "job", "create", "-w", "cpu-time", "-f", str(self.folder / "job.yml"), "-o", "none"]
         used = []
         for _ in range(count):
             script = (
-                "import os, resource, subprocess, sys\n"
-                "import ctypes; ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)\n"  # orphans come to this process
-                f"subprocess.run({[*self.mlctl, 'job', 'create', '-w', 'cpu', '-f', str(self.folder / 'job.yml'), '-o', 'none']!r}, check=True)\n"
-                "create = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+                "import ctypes, os, resource, subprocess\n"
+                "ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)\n"  # the detached supervisor comes to this process
+                f"subprocess.run({create!r}, check=True)\n"
+                "submit = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
                 "while True:\n"
                 "    try: os.wait()\n"
                 "    except ChildProcessError: break\n"
                 "total = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
-                "print(total.ru_utime + total.ru_stime - create.ru_utime - create.ru_stime)\n"
+                "print(total.ru_utime + total.ru_stime - submit.ru_utime - submit.ru_stime)\n"
             )
             answer = subprocess.run(
                 [self.python, "-c", script], env=self.environ, check=True, capture_output=True, text=True

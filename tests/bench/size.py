@@ -1,4 +1,4 @@
-"""How large an installation is, without pip and setuptools: `python tests/bench/size.py VENV`. Fails above the limit."""
+"""How large an installation is without pip and setuptools: `python tests/bench/size.py VENV`; fails above the limit."""
 
 import sys
 from pathlib import Path
