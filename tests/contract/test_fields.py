@@ -203,8 +203,6 @@ TABLE: dict[str, Row | Meaningless] = {
     "inputs.*.type": Row(
         {"inputs": {"a": {**DATA, "type": "custom_model"}}}, Kept("payload.inputs.0.type", "custom_model")
     ),
-        {"inputs": {"a": {**DATA, "type": "custom_model"}}}, Kept("payload.inputs.0.type", "custom_model")
-    ),
     "inputs.*.path": Row({"inputs": {"a": DATA}}, Kept("payload.inputs.0.uri", "{folder}")),
     "inputs.*.mode": Row({"inputs": {"a": {**DATA, "mode": "download"}}}, Kept("payload.inputs.0.mode", "download")),
     "inputs.*.path_on_compute": Row(
