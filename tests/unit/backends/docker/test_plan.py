@@ -11,9 +11,9 @@ import pytest
 from mlctl.backends import docker as backend
 from mlctl.backends.docker.plan import plan_job
 from mlctl.backends.supervised.payload import Place
+from mlctl.entities.command_job import CommandJob, Distribution, Output, Resources
 from mlctl.entities.compute import Compute
 from mlctl.entities.environment import BuildContext, Environment, Requirements
-from mlctl.entities.command_job import CommandJob, Distribution, Output, Resources
 from mlctl.environments.resolution import ResolvedEnvironment
 from mlctl.errors import InvalidSpecError, UnsupportedError
 from mlctl.settings import load
