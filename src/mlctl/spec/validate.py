@@ -101,7 +101,7 @@ def _problems(scope: _Scope, value: Any, schema: Schema, prefix: KeyPath) -> Ite
     for error in _validator(key).iter_errors(value):
         schema_here = schema_at(complete, list(error.schema_path)[:-1])
         finding = _Finding((*prefix, *error.instance_path), error.instance, schema_here, error.kind)
-        keyword = type(error.kind).__name__.partition("_")[2]
+        keyword = _keyword(finding)
         if keyword == "AnyOf":
             yield from _alternatives(scope, finding)
         elif keyword in _DESCRIBERS:
@@ -109,6 +109,11 @@ def _problems(scope: _Scope, value: Any, schema: Schema, prefix: KeyPath) -> Ite
         else:
             message = f"{_label(finding.path)}: {error.message}"
             yield scope.document.problem("invalid_value", finding.path, message, value=finding.value)
+
+
+def _keyword(finding: _Finding) -> str:
+    """Name of the rule that refused the value; before release 0.40 the class is called ValidationErrorKind_<name>."""
+    return type(finding.kind).__name__.rpartition("_")[2]
 
 
 def _alternatives(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
@@ -164,7 +169,7 @@ def _enum(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
 
 
 def _limit(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
-    at_least = type(finding.kind).__name__.endswith("_Minimum")
+    at_least = _keyword(finding) == "Minimum"
     limit = finding.schema["minimum" if at_least else "maximum"]
     message = f"{_label(finding.path)} is {finding.value}, it must be at {'least' if at_least else 'most'} {limit}"
     hint = f"write a number from {limit}" if at_least else f"write a number up to {limit}"
