@@ -120,4 +120,10 @@ def dotted(path: Sequence[str | int]) -> str:
 
 def in_file_order(problems: Sequence[Problem], source: str) -> list[Problem]:
     """Problems of the file by line and column, then those of other files, then those of options."""
-    return sorted(problems, key=lambda found: (not found.line, found.source != source, found.line, found.column))
+
+    def place(found: Problem) -> tuple[bool, bool, int, int, bool]:
+        # at one place what is missing comes last: it is mostly what the unknown key before it should have been
+        missing = found.code == "missing_key"
+        return (not found.line, found.source != source, found.line, found.column, missing)
+
+    return sorted(problems, key=place)
