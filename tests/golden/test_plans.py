@@ -1,7 +1,7 @@
 """What each back end would do with a spec, as data: `cases/<name>/spec.yml` and the plan for each back end.
 
-The workspace is /ws, the job `golden`, the folder of cases /cases. A case may bring `settings.json` (settings by key) and
-`compute.json` (settings of the docker compute). A plan that is refused is kept as the error.
+The workspace is /ws, the job `golden`, the folder of cases /cases. A case may bring `settings.json` (settings by
+key) and `compute.json` (settings of the docker compute). A plan that is refused is kept as the error.
 """
 
 from __future__ import annotations

@@ -25,7 +25,10 @@ _PATIENCE = 5.0
 
 
 def connect(settings: Settings, store: WorkspaceStore) -> Backend:
-    """The back end `docker`, bound to a workspace. The engine is reached by `health` and by the job's supervisor."""
+    """The back end `docker`, bound to a workspace.
+
+    The engine is reached by `health` and by the job's supervisor; `submit` only looks whether somebody listens.
+    """
     from mlctl.backends.docker.plan import plan_job
     from mlctl.backends.supervised.jobs import SupervisedJobs
 
@@ -34,7 +37,13 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
         mirrors = settings.pairs("images.mirrors")
         return plan_job(job, compute, place, environment, mirrors, conversion_error=conversion_error)
 
-    return Backend(name="docker", jobs=SupervisedJobs(settings, store, plan), health=lambda: health(settings))
+    def check(payload: dict[str, Any]) -> None:
+        from mlctl.backends.docker.client import check_engine
+
+        check_engine(settings, payload["docker"]["host"])
+
+    jobs = SupervisedJobs(settings, store, plan, check)
+    return Backend(name="docker", jobs=jobs, health=lambda: health(settings))
 
 
 def runner(run: Run) -> Runner:

@@ -18,6 +18,9 @@ from urllib.parse import urlsplit
 
 from mlctl.errors import UnsupportedError, UsageError
 
+_PATIENCE = 5.0
+"""Seconds for an answer of this very machine."""
+
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})
 
 
@@ -62,6 +65,23 @@ def refuse_remote(candidate: Candidate) -> None:
         hint="use an engine of this machine (mlctl config set docker.host=unix:///var/run/docker.sock), "
         "or run mlctl on that machine",
     )
+
+
+def knock(candidate: Candidate) -> str | None:
+    """Why nobody answers at an address of this machine; None when somebody listens. Sends nothing."""
+    parts = urlsplit(candidate.address)
+    if candidate.socket and not candidate.socket.exists():
+        return "no such socket"
+    try:
+        if candidate.socket:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(_PATIENCE)
+                probe.connect(str(candidate.socket))
+        else:
+            socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 2375), _PATIENCE).close()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return None
 
 
 def _normal(host: str, source: str) -> str:

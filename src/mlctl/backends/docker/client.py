@@ -9,9 +9,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from mlctl.backends.docker.address import Candidate, candidates, refuse_remote
+from mlctl.backends.docker.address import Candidate, candidates, knock, refuse_remote
 from mlctl.errors import AuthError, ConflictError, MlctlError, NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
@@ -42,10 +43,8 @@ def open_engine(settings: Settings, host: str | None = None, *, patience: float 
     `patience`: seconds to wait for an answer that the engine gives at once. Raises UnavailableError with everything
     that was tried, UnsupportedError for an engine on another machine.
     """
-    value = settings.get("docker.host")
-    given, source = (host, "the compute's host") if host else (value.value, value.source)
     tried = []
-    for candidate in candidates(given, source, settings.environ):
+    for candidate in _named(settings, host):
         refuse_remote(candidate)
         if candidate.socket and not candidate.socket.exists():
             tried.append((candidate, "no such socket"))
@@ -55,6 +54,26 @@ def open_engine(settings: Settings, host: str | None = None, *, patience: float 
         except EngineGoneError as error:
             tried.append((candidate, error.message))
     raise _not_reachable(tried)
+
+
+def check_engine(settings: Settings, host: str | None = None) -> None:
+    """Raise what `open_engine` would where nobody listens or the SDK is not installed. Sends nothing, loads no SDK."""
+    if find_spec("docker") is None:
+        _import_sdk()
+    tried = []
+    for candidate in _named(settings, host):
+        refuse_remote(candidate)
+        reason = knock(candidate)
+        if reason is None:
+            return
+        tried.append((candidate, reason))
+    raise _not_reachable(tried)
+
+
+def _named(settings: Settings, host: str | None) -> list[Candidate]:
+    value = settings.get("docker.host")
+    given, source = (host, "the compute's host") if host else (value.value, value.source)
+    return candidates(given, source, settings.environ)
 
 
 class Engine:

@@ -40,12 +40,22 @@ _SIGNAL_AGAIN = 5.0
 
 
 class SupervisedJobs:
-    """Jobs that a detached supervisor on this machine runs. `planner` is the back end's pure plan function."""
+    """Jobs that a detached supervisor on this machine runs. `planner` is the back end's pure plan function.
 
-    def __init__(self, settings: Settings, store: WorkspaceStore, planner: Planner) -> None:
+    `check` looks, cheaply, whether a job with this payload can run at all now, and raises UnavailableError when not.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: WorkspaceStore,
+        planner: Planner,
+        check: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
         self._settings = settings
         self._store = store
         self._planner = planner
+        self._check = check
 
     def plan(self, job: CommandJob, compute: Compute) -> Plan:
         """See `base.Jobs`."""
@@ -54,6 +64,8 @@ class SupervisedJobs:
 
     def submit(self, plan: Plan) -> JobRecord:
         """Take the snapshot, store the job and its folder in one step, and move the queue on."""
+        if self._check:
+            self._check(plan.payload)
         with _translated(self._store.folder):
             materials.check_inputs(plan.payload["inputs"], self._store)
             digest, properties, skipped = self._snapshot(plan)
