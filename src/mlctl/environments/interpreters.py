@@ -62,13 +62,23 @@ class Choice:
     warning: str | None = None
 
 
+def base_interpreter() -> str:
+    """The Python that mlctl's own environment was made with; before 3.11 the interpreter itself does not say."""
+    told = getattr(sys, "_base_executable", None) or sys.executable
+    if told != sys.executable or sys.prefix == sys.base_prefix:
+        return str(told)
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    beside = [Path(sys.base_prefix) / "bin" / name for name in (version, "python3", "python")]
+    return next((str(path) for path in beside if path.exists()), str(told))
+
+
 def find_interpreter(request: str | None, *, cache: Path, environ: Mapping[str, str]) -> Choice:
     """The Python for `request` ("3.10", ">=3.9,<3.12"), or mlctl's own base interpreter for None.
 
     When none fits, the nearest newer minor version, else the nearest older one, with a warning. Raises
     UnavailableError when there is no usable Python at all, InvalidSpecError when `request` is no version.
     """
-    own = str(getattr(sys, "_base_executable", None) or sys.executable)
+    own = base_interpreter()
     key = request or f"own {own}"
     remembered = _recall(cache, key, environ)
     if remembered is not None:

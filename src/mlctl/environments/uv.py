@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from mlctl.environments.interpreters import probe_interpreter
+from mlctl.environments.interpreters import base_interpreter, probe_interpreter
 from mlctl.environments.locks import hold_lock
 from mlctl.environments.process import run_logged, write_line
 from mlctl.errors import UnavailableError
@@ -93,7 +93,7 @@ def _find_pip() -> list[str] | None:
 
     if find_spec("pip") is not None:
         return [sys.executable, "-m", "pip"]
-    own = str(getattr(sys, "_base_executable", None) or sys.executable)
+    own = base_interpreter()
     probed = probe_interpreter(own)
     wheels = sorted(Path(probed[0].wheels).glob("pip-*.whl")) if probed and probed[0].wheels else []
     return [own, str(wheels[-1] / "pip")] if wheels else None

@@ -11,7 +11,7 @@ from mlctl.environments import interpreters
 from mlctl.environments.interpreters import Interpreter, find_interpreter, list_candidates, probe_interpreter
 from mlctl.errors import InvalidSpecError, UnavailableError
 
-OWN = str(getattr(sys, "_base_executable", sys.executable))
+OWN = interpreters.base_interpreter()
 OWN_MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from mlctl.environments.interpreters import base_interpreter
 from mlctl.environments.overlay import create_overlay, rewrite_script
 
 VERSION = ".".join(str(part) for part in sys.version_info[:3])
 MINOR = ".".join(VERSION.split(".")[:2])
-INTERPRETER = str(getattr(sys, "_base_executable", sys.executable))
+INTERPRETER = base_interpreter()
 
 
 @pytest.mark.parametrize(
