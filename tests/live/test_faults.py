@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -278,3 +279,30 @@ def test_a_moved_workspace_still_has_its_jobs(mlctl: Mlctl, tmp_path: Path) -> N
     }
     mlctl.run("cat ${{inputs.a}} ${{inputs.b}}/two.txt", "-w", place, "--name", "two", inputs=inputs)
     assert mlctl("job", "stream", "-n", "two", "-w", place).stdout == "one\ntwo\n"
+
+
+def test_a_job_is_cancelled_while_its_environment_is_built(mlctl: Mlctl) -> None:
+    """The package index never answers: the build would take for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as index:
+        port = index.getsockname()[1]
+        conda = {
+            "dependencies": ["python", {"pip": [f"--index-url http://127.0.0.1:{port}/simple", f"never-{os.getpid()}"]}]
+        }
+        job = mlctl.job("true", environment={"image": "python", "conda_file": conda})
+        mlctl("job", "create", "-f", str(job), "--name", "slow-build")
+        until(lambda: mlctl.json("job", "show", "-n", "slow-build")["status"] == "Preparing")
+        time.sleep(1)
+        begin = time.monotonic()
+        assert mlctl.json("job", "cancel", "-n", "slow-build")["status"] == "Canceled"
+        assert time.monotonic() - begin < 5
+        assert mlctl.json("job", "show", "-n", "slow-build")["error"] is None
+
+
+def test_a_queued_job_is_cancelled_before_it_starts(mlctl: Mlctl) -> None:
+    mlctl("compute", "update", "-n", "local", "--max-concurrent", "1")
+    started(mlctl, "holds")
+    mlctl("job", "create", "-f", str(mlctl.job("touch never")), "--name", "waits")
+    assert mlctl.json("job", "cancel", "-n", "waits")["status"] == "Canceled"
+    mlctl("job", "cancel", "-n", "holds")
+    assert "start_time" not in mlctl.json("job", "show", "-n", "waits")
+    assert not (mlctl.workspace / "jobs/waits/code").exists()
