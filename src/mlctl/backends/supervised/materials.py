@@ -22,7 +22,11 @@ def check_inputs(inputs: Iterable[dict[str, Any]], store: WorkspaceStore) -> Non
     Raises NotFoundError, ConflictError (the job that makes an input has not ended) and UnsupportedError.
     """
     for data in inputs:
-        if data["mode"] != "direct" and not data["uri"].startswith(_WEB):
+        if data["mode"] == "direct":
+            continue
+        if data["uri"].startswith(_WEB):
+            _refuse_web_folder(data)
+        else:
             local_source(data, store)
 
 
@@ -157,11 +161,7 @@ def _inside(root: Path, path: str, uri: str) -> Path:
 def _fetch(data: dict[str, Any], cache: Path) -> tuple[Path, list[str]]:
     from mlctl.store.downloads import HttpCache, public_url
 
-    if data["type"] in ("uri_folder", "mltable"):
-        raise UnsupportedError(
-            f"inputs.{data['name']}: a folder cannot be read over the web ({data['uri']})",
-            hint="use type: uri_file, or copy the folder to this machine first",
-        )
+    _refuse_web_folder(data)
     fetched = HttpCache(cache / "downloads").fetch(public_url(data["uri"]))
     return fetched.path, list(fetched.warnings)
 
@@ -176,3 +176,12 @@ def copy(source: Path, target: Path) -> None:
             shutil.copyfile(source, target)
     except OSError as error:
         raise UnavailableError(f"cannot copy {source} to {target}: {error.strerror or error}") from error
+
+
+def _refuse_web_folder(data: dict[str, Any]) -> None:
+    if data["type"] in ("uri_folder", "mltable"):
+        address = data["uri"].partition("?")[0]  # what follows may be a signature
+        raise UnsupportedError(
+            f"inputs.{data['name']}: a folder cannot be read over the web ({address})",
+            hint="use type: uri_file, or copy the folder to this machine first",
+        )
