@@ -129,6 +129,6 @@ class Backend:
 
 
 class HealthCheck(Protocol):
-    """Looks whether the back end can be used, within a few seconds."""
+    """Looks whether the back end can be used, within a few seconds; with `compute`, that compute of it."""
 
-    def __call__(self) -> Health: ...
+    def __call__(self, compute: Compute | None = None) -> Health: ...

@@ -77,7 +77,7 @@ def describe(store: WorkspaceStore, compute: Compute) -> dict[str, Any]:
 
 def describe_with_health(store: WorkspaceStore, compute: Compute, connect: Callable[[str], Backend]) -> dict[str, Any]:
     """As `describe`; `state` says whether the back end can be used now, `state_reason` why not."""
-    health = connect(compute.backend).health()
+    health = connect(compute.backend).health(compute)
     shown = describe(store, compute)
     shown["state"] = "Available" if health.ok else "Unavailable"
     if not health.ok:

@@ -42,8 +42,10 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
 
         check_engine(settings, payload["docker"]["host"])
 
-    jobs = SupervisedJobs(settings, store, plan, check)
-    return Backend(name="docker", jobs=jobs, health=lambda: health(settings))
+    def look(compute: Compute | None = None) -> Health:
+        return health(settings, compute.settings.get("host") if compute else None)
+
+    return Backend(name="docker", jobs=SupervisedJobs(settings, store, plan, check), health=look)
 
 
 def runner(run: Run) -> Runner:

@@ -31,7 +31,10 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
         table = settings.text("environments.map")
         return plan_job(job, compute, place, resolve(job.environment, load_table(Path(table) if table else None)))
 
-    return Backend(name="local", jobs=SupervisedJobs(settings, store, plan), health=lambda: _health(settings))
+    def look(compute: Compute | None = None) -> Health:  # noqa: ARG001  # one machine, one answer
+        return _health(settings)
+
+    return Backend(name="local", jobs=SupervisedJobs(settings, store, plan), health=look)
 
 
 def runner(run: Run) -> Runner:
