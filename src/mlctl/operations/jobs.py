@@ -236,7 +236,8 @@ def update(
     """
     from mlctl.spec.overrides import apply_update
 
-    before = describe(desk, desk.store.jobs.get(name))
+    record = desk.store.jobs.get(name)
+    before = describe(desk, record)
     after = apply_update(before, operations, force_string=force_string)
     changed = [key for key in {*before, *after} if before.get(key) != after.get(key)]
     refused = sorted(key for key in changed if key not in _UPDATABLE)
@@ -244,7 +245,10 @@ def update(
         raise UsageError(
             f"job update cannot change {', '.join(refused)}", hint=f"it can change {', '.join(_UPDATABLE)}"
         )
-    fields: dict[str, Any] = {key: after.get(key) for key in changed}
+    fields: dict[str, Any] = {key: _as_text(key, after.get(key)) for key in changed}
+    if "tags" in fields:
+        hidden = {key: text for key, text in record.tags.items() if key not in _shown_tags(record.tags)}
+        fields["tags"] = {**hidden, **fields["tags"]}
     return desk.store.jobs.update(name, **fields)
 
 
@@ -264,6 +268,15 @@ def outcome(record: JobRecord) -> tuple[bool, str]:
     told = (record.error or {}).get("message")
     word = {"Canceled": "was cancelled"}.get(record.status, "failed")
     return False, f"job {record.name!r} {word}" + (f": {told}" if told else "")
+
+
+def _as_text(key: str, value: Any) -> Any:
+    """A field as it is stored: `--set tags.n=3` gives a number, and tags are text. Raises UsageError for no map."""
+    if key not in ("tags", "properties"):
+        return None if value is None else str(value)
+    if not isinstance(value, Mapping | None):
+        raise UsageError(f"{key} cannot be {value!r}", hint=f"--set {key}.<name>=<value>")
+    return {name: str(text) for name, text in (value or {}).items()}
 
 
 def _with_defaults(job: CommandJob, clock: Clock) -> CommandJob:
