@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from mlctl.backends.base import LogChunk, LogCursor
@@ -13,6 +12,7 @@ from mlctl.operations import jobs
 from mlctl.operations.jobs import JobDesk
 
 _RANK = re.compile(r"std_log_process_(\d+)\.txt$")
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+$")
 _BUILD_LOG = "azureml-logs/"
 
 
@@ -33,13 +33,14 @@ def show_log(
     """
     streams = context.streams
     sink = streams.write_output if to_stdout else streams.write_log
+    labels = _Labels()
     _say_why_it_waits(context, desk, name)
     try:
         for chunk in jobs.stream(desk, name, follow=follow, since=since, rank=rank):
             if chunk.source.startswith(_BUILD_LOG):
                 streams.write_log(chunk.data)
             else:
-                sink(_labelled(chunk) if rank is None else chunk.data)
+                sink(labels.put(chunk) if rank is None else chunk.data)
     except KeyboardInterrupt:
         context.say.error(f"\njob {name!r} goes on; to follow it again: mlctl job stream -n {name}")
         raise
@@ -71,12 +72,21 @@ def _say_why_it_waits(context: Context, desk: JobDesk, name: str) -> None:
         context.say.warning(f"job {name!r} waits: {reason}")
 
 
-def _labelled(chunk: LogChunk) -> bytes:
-    """The chunk, each line led by its rank when the job has several."""
-    found = _RANK.search(chunk.source)
-    if not found:
-        return chunk.data
-    label = f"[rank {int(found[1])}] ".encode()
-    lines: Iterable[bytes] = chunk.data.splitlines(keepends=True)
-    join: Callable[[Iterable[bytes]], bytes] = b"".join
-    return join(label + line for line in lines)
+class _Labels:
+    """Leads each line with its rank when the job has several processes. A very long line comes in several chunks."""
+
+    def __init__(self) -> None:
+        self._unfinished: set[str] = set()
+
+    def put(self, chunk: LogChunk) -> bytes:
+        """The chunk with labels; one of a job with a single process stays as it is."""
+        found = _RANK.search(chunk.source)
+        if not found:
+            return chunk.data
+        label = f"[rank {int(found[1])}] ".encode()
+        lines = _LINE.findall(chunk.data)
+        goes_on = chunk.source in self._unfinished
+        self._unfinished.discard(chunk.source)
+        if not chunk.data.endswith(b"\n"):
+            self._unfinished.add(chunk.source)
+        return b"".join(line if goes_on and number == 0 else label + line for number, line in enumerate(lines))

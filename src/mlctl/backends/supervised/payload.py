@@ -56,6 +56,8 @@ def job_payload(job: CommandJob, place: Place) -> dict[str, Any]:
     variables = _variables(job, place, folder, inputs, outputs)
     for name, text in job.environment_variables.items():
         variables[name] = substitute(text, values.get)
+    # the mark by which the job's processes are found is not the job's to change
+    variables[JOB_MARK] = str(folder.root)
     return {
         "folder": str(folder.root),
         "code": job.code,
@@ -303,7 +305,16 @@ def _distribution(job: CommandJob) -> dict[str, Any] | None:
 def _shown_input(given: Input) -> Any:
     if given.is_literal:
         return literal_text(given.value)
-    return {"type": given.type, "mode": given.mode, "path": given.path}
+    return {"type": given.type, "mode": given.mode, "path": _without_signature(given.path or "")}
+
+
+def _without_signature(path: str) -> str:
+    """An address as it may be shown: the signature of a signed one stays in the plan, which only the job reads."""
+    if "://" not in path or "?" not in path:
+        return path
+    from mlctl.store.downloads import printable_url
+
+    return printable_url(path)
 
 
 def _shown_output(job: CommandJob, given: Output) -> dict[str, Any]:
