@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlctl.backends.base import LogChunk, LogCursor
-from mlctl.context import Context
-from mlctl.entities.job import JobRecord
 from mlctl.operations import jobs
-from mlctl.operations.jobs import JobDesk
+
+if TYPE_CHECKING:
+    from mlctl.backends.base import LogChunk, LogCursor
+    from mlctl.context import Context
+    from mlctl.entities.job import JobRecord
+    from mlctl.operations.jobs import JobDesk
 
 _RANK = re.compile(r"std_log_process_(\d+)\.txt$")
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+$")

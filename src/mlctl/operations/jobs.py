@@ -6,17 +6,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlctl.backends.base import Backend, LogChunk, LogCursor, Plan
 from mlctl.entities.clock import Clock, iso_time
-from mlctl.entities.command_job import CommandJob
 from mlctl.entities.compute import LOCAL_COMPUTE, Compute
 from mlctl.entities.job import COMPLETED, JobRecord
 from mlctl.errors import InvalidSpecError, NotFinishedError, NotFoundError, UsageError
-from mlctl.settings import Settings
-from mlctl.spec.problems import validation_result
-from mlctl.store.workspaces import WorkspaceStore
+
+if TYPE_CHECKING:
+    from mlctl.backends.base import Backend, LogChunk, LogCursor, Plan
+    from mlctl.entities.command_job import CommandJob
+    from mlctl.settings import Settings
+    from mlctl.store.workspaces import WorkspaceStore
 
 _UPDATABLE = ("display_name", "description", "tags", "properties")
 _LONGEST_PAUSE = 0.5
@@ -73,6 +74,7 @@ def prepare(
 def validate(path: Path, *, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Check a job's YAML; az's result object {"result", "errors", "warnings"}."""
     from mlctl.spec.job import load_command_job
+    from mlctl.spec.problems import validation_result
 
     try:
         _, warnings = load_command_job(path, overrides=overrides)
