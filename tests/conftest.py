@@ -76,6 +76,12 @@ class Mlctl:
         return self("job", "stream", "-n", name, "--no-follow").stdout
 
 
+@pytest.fixture(autouse=True, scope="session")
+def interruptible() -> None:
+    """A shell that starts a command in the background makes it, and all below it, deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Environments are built once for the whole run."""

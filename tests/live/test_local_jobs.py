@@ -306,3 +306,12 @@ def test_a_hundred_jobs_from_ten_shells(mlctl: Mlctl) -> None:
     starts = [one["start_time"] for one in reversed(found)]
     order = sorted(range(len(starts)), key=starts.__getitem__)
     assert max(abs(place - index) for place, index in enumerate(order)) <= 8
+
+
+def test_a_job_finds_every_signal_as_the_system_has_it(mlctl: Mlctl) -> None:
+    """However the caller's shell and the supervisor treat Ctrl-C: the job's own processes can be interrupted."""
+    create = (
+        f"trap '' INT HUP; exec {sys.executable} -m mlctl job create -f {mlctl.job('grep SigIgn /proc/self/status')}"
+    )
+    subprocess.run(["/bin/sh", "-c", f"{create} --name signals --stream"], env=mlctl.environ, check=True)
+    assert mlctl.log("signals").split() == ["SigIgn:", "0" * 16]

@@ -254,8 +254,9 @@ class Supervisor:
 
     def _listen(self) -> None:
         signal.signal(signal.SIGTERM, self._on_cancel)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # a handler and not SIG_IGN: what is ignored stays ignored in the job's processes
+        signal.signal(signal.SIGHUP, _pass_over)
+        signal.signal(signal.SIGINT, _pass_over)
 
     def _on_cancel(self, _number: int, _frame: FrameType | None) -> None:
         self._cancelled = True
@@ -283,6 +284,10 @@ class Supervisor:
         """A line in the supervisor's own log."""
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
+
+
+def _pass_over(_number: int, _frame: FrameType | None) -> None:
+    """The terminal's signals are not for a detached process."""
 
 
 def _free_ports(count: int) -> list[int]:
