@@ -6,11 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlctl.backends.base import Backend, Health
 from mlctl.backends.supervised.processes import kill_marked
 
 if TYPE_CHECKING:
-    from mlctl.backends.base import Plan
+    from mlctl.backends.base import Backend, Health, Plan
     from mlctl.backends.supervised.payload import Place
     from mlctl.backends.supervised.runner import Run, Runner
     from mlctl.entities.command_job import CommandJob
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 def connect(settings: Settings, store: WorkspaceStore) -> Backend:
     """The back end `local`, bound to a workspace."""
+    from mlctl.backends.base import Backend
     from mlctl.backends.supervised.jobs import SupervisedJobs
 
     def plan(job: CommandJob, compute: Compute, place: Place) -> Plan:
@@ -50,6 +50,8 @@ def abandon(_name: str, payload: dict[str, Any], _settings: Settings) -> None:
 
 
 def _health(settings: Settings) -> Health:
+    from mlctl.backends.base import Health
+
     existing = next(folder for folder in (settings.home, *settings.home.parents) if folder.exists())
     if not os.access(existing, os.W_OK):
         return Health(False, f"{existing} is not writable", "set MLCTL_HOME to a folder of yours")

@@ -7,7 +7,6 @@ either way the job sees the data at the same path, cannot change the original, a
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import sys
@@ -51,6 +50,8 @@ class ReadOnlyView:
                 target.unlink(missing_ok=True)
 
     def _enter(self) -> None:
+        import ctypes
+
         libc = ctypes.CDLL(None, use_errno=True)
         _must(libc.unshare(_CLONE_NEWNS))
         _must(libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None))
@@ -62,6 +63,8 @@ class ReadOnlyView:
 
 def _must(answer: int) -> None:
     if answer != 0:
+        import ctypes
+
         number = ctypes.get_errno()
         raise OSError(number, f"mounting an input read-only: {os.strerror(number)}")
 
@@ -70,6 +73,8 @@ def _may_mount() -> bool:
     """Whether a child of this process may make a mount namespace: tried once, for real."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return False
+    import ctypes
+
     child = os.fork()
     if child == 0:
         code = 1
