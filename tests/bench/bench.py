@@ -1,8 +1,8 @@
 """Ratios of what users wait for: `python tests/bench/bench.py FOLDER_WITH_WHEEL`.
 
-Every figure is a ratio of lower quartiles measured in turns within this run, on a wheel installed without extras and with
-compiled bytecode, so that machines and moments can be compared. Prints one line for each figure and fails on a missed
-target.
+Every figure is a ratio of lower quartiles measured in turns within this run, on a wheel installed without extras and
+with compiled bytecode, so that machines and moments can be compared. Prints one line for each figure and fails on a
+missed target.
 """
 
 from __future__ import annotations
