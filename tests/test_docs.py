@@ -144,7 +144,7 @@ def test_a_wrong_command_line_is_noticed() -> None:
         _parse(["job", "create", "-f", "job.yml", "--strem"], whole=True)
     with pytest.raises(Exception, match="no such command"):
         _parse(["job", "crate"], whole=True)
-    with pytest.raises(Exception, match="--file"):
+    with pytest.raises(Exception, match="Missing parameter: file"):
         _parse(["job", "create"], whole=True)
 
 
