@@ -315,3 +315,81 @@ def test_a_job_finds_every_signal_as_the_system_has_it(mlctl: Mlctl) -> None:
     )
     subprocess.run(["/bin/sh", "-c", f"{create} --name signals --stream"], env=mlctl.environ, check=True)
     assert mlctl.log("signals").split() == ["SigIgn:", "0" * 16]
+
+
+def test_a_job_may_submit_jobs_that_outlive_it(mlctl: Mlctl) -> None:
+    """A supervisor that is started from within a job is not part of that job."""
+    inner = mlctl.folder / "inner.json"
+    inner.write_text(json.dumps({"command": "sleep 2; echo inner done", "environment": {"image": "python"}}))
+    create = f"{sys.executable} -m mlctl job create -f {inner} --name inner-1 -o none"
+    mlctl.run(f"MLCTL_HOME={mlctl.home} {create}; sleep 0.5", "--name", "outer")
+    assert mlctl.json("job", "wait", "-n", "inner-1")["status"] == "Completed"
+    assert mlctl.log("inner-1") == "inner done\n"
+
+
+def test_a_queued_job_runs_as_it_was_submitted(mlctl: Mlctl) -> None:
+    """Variables and project settings are those of its own submitter, not of whoever starts it."""
+    mlctl("compute", "update", "-n", "local", "--max-concurrent", "1")
+    project = mlctl.folder / ".mlctl"
+    project.mkdir()
+    (project / "config").write_text("[local]\npass_environment = FOO*\n")
+    job = str(mlctl.job("sleep 1; echo $FOO_A $OMP_NUM_THREADS $PIP_TARGET"))
+    for name in ("first", "second"):
+        mlctl.environ.update(FOO_A=name, OMP_NUM_THREADS=str(len(name)), PIP_TARGET="/nowhere")
+        mlctl("job", "create", "-f", job, "--name", name)
+    for name in ("first", "second"):
+        mlctl("job", "wait", "-n", name)
+        assert mlctl.log(name) == f"{name} {len(name)}\n"
+        assert not (mlctl.workspace / "jobs" / name / ".submitter.json").exists()
+
+
+def test_a_relative_home_is_the_same_place_for_the_job(mlctl: Mlctl) -> None:
+    mlctl.environ["MLCTL_HOME"] = os.path.relpath(mlctl.home, mlctl.folder)
+    assert mlctl.run("true")["status"] == "Completed"
+
+
+def test_an_output_cannot_leave_the_workspace(mlctl: Mlctl, tmp_path: Path) -> None:
+    for path in (
+        "azureml://datastores/../../escaped/paths/x",
+        "azureml://datastores/workspaceblobstore/paths/../../../x",
+    ):
+        job = mlctl.job("touch ${{outputs.o}}/f", outputs={"o": {"path": path}})
+        assert "outputs.o.path" in mlctl("job", "create", "-f", str(job), code=9).stderr
+    done = mlctl("job", "create", "-f", str(mlctl.job("true", outputs={"artifacts": {}})), code=9)
+    assert "default output" in done.stderr
+
+
+def test_download_does_not_follow_the_links_of_a_job(mlctl: Mlctl, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "key").write_text("hunter2")
+    command = f"ln -s {secret} outputs/l; ln -s {secret}/key ${{{{outputs.o}}}}/k; ln -s nowhere logs/dangling"
+    mlctl.run(command, "--name", "links", outputs={"o": {}})
+    mlctl("job", "download", "-n", "links", "--all", "-p", str(tmp_path / "out"))
+    found = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and not path.is_symlink()]
+    assert not [path for path in found if path.read_text(errors="replace") == "hunter2"]
+    assert (tmp_path / "out/artifacts/outputs/l").is_symlink()
+
+
+def test_a_job_that_removes_its_own_folder_can_still_be_downloaded(mlctl: Mlctl, tmp_path: Path) -> None:
+    mlctl.run('rm -rf "$AZ_BATCHAI_JOB_WORK_DIR"', "--name", "vanishes")
+    mlctl("job", "download", "-n", "vanishes", "--all", "-p", str(tmp_path / "out"))
+    assert (tmp_path / "out/artifacts/outputs").is_dir()
+
+
+def test_what_job_show_prints_is_a_spec_again(mlctl: Mlctl) -> None:
+    mlctl.run("echo ${{inputs.a}}", "--name", "once", "--save-as", "saved.yml", inputs={"a": "x"}, outputs={"o": {}})
+    again = mlctl.json("job", "create", "-f", "saved.yml", "--name", "twice", "--stream", code=0)
+    assert again["status"] == "Completed"
+    assert mlctl.log("twice") == "x\n"
+
+
+def test_only_the_owner_may_look_into_a_workspace(mlctl: Mlctl) -> None:
+    mlctl.run("true")
+    assert mlctl.workspace.stat().st_mode & 0o077 == 0
+
+
+def test_a_status_that_does_not_exist_is_an_error(mlctl: Mlctl) -> None:
+    mlctl.run("true")
+    assert len(mlctl.json("job", "list", "--status", "completed")) == 1
+    mlctl("job", "list", "--status", "Foo", code=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,6 +61,8 @@ def create(
     prepared = jobs.prepare(desk, file, name=name, overrides=set_ or [], backend=backend, strict=strict)
     for warning in prepared.warnings:
         context.say.warning(warning)
+    if save_as and not (save_as.parent.is_dir() and os.access(save_as.parent, os.W_OK)):
+        raise UsageError(f"--save-as: {save_as.parent} is no folder that can be written", hint="nothing was submitted")
     if dry_run:
         return Result(prepared.plan.to_dict())
     record = prepared.backend.jobs.submit(prepared.plan)

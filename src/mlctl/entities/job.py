@@ -23,6 +23,12 @@ CANCELED = "Canceled"
 NOT_RESPONDING = "NotResponding"
 PAUSED = "Paused"
 
+STATUSES = (
+    *(NOT_STARTED, QUEUED, PREPARING, PROVISIONING, STARTING, RUNNING, FINALIZING, CANCEL_REQUESTED),
+    *(COMPLETED, FAILED, CANCELED, NOT_RESPONDING, PAUSED),
+)
+"""Every status, in the order of a job's life."""
+
 TERMINAL_STATUSES = frozenset({COMPLETED, FAILED, CANCELED, NOT_RESPONDING})
 """A job in one of these never changes its status again."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlctl.entities.clock import Clock, iso_time
 from mlctl.entities.compute import LOCAL_COMPUTE, Compute
-from mlctl.entities.job import COMPLETED, JobRecord
+from mlctl.entities.job import COMPLETED, STATUSES, JobRecord
 from mlctl.errors import InvalidSpecError, NotFinishedError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -175,12 +175,15 @@ def list_jobs(
     ascending: bool = False,
 ) -> list[dict[str, Any]]:
     """Jobs, newest first, or by the last value of a metric (highest first unless `ascending`)."""
+    known = next((word for word in STATUSES if word.lower() == status.lower()), None) if status else None
+    if status and known is None:
+        raise UsageError(f"{status!r} is no status of a job", hint=f"one of: {', '.join(STATUSES)}")
     _look_after(desk)
     found = desk.store.jobs.list(
         max_results=max_results,
         view=view,
         parent=parent,
-        statuses=[status] if status else None,
+        statuses=[known] if known else None,
         metric=metric,
         ascending=ascending,
     )

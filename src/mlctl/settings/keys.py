@@ -87,7 +87,10 @@ _TABLE = (
     Setting("images.mirrors", None, "pairs", "other names for images or registries: name=replacement …"),
     Setting("jobs.grace_period", "30", "number", "seconds between asking a job to end and ending it"),
     Setting(
-        "local.max_concurrent", None, "integer", "how many jobs run at once on the compute local; empty for no limit"
+        "local.max_concurrent",
+        None,
+        "integer",
+        "how many jobs run at once on a compute without max_concurrent; if empty, as many as processors, at least 4",
     ),
     Setting(
         "local.pass_environment",
@@ -145,15 +148,19 @@ def check_value(setting: Setting, text: str, source: str) -> None:
 def _expectation(setting: Setting, text: str) -> str | None:
     if setting.kind == "flag" and parse_flag(text) is None:
         return "true or false (or yes, no, on, off, 1, 0)"
-    if setting.kind == "integer" and not _converts(int, text):
-        return "a whole number"
-    if setting.kind == "number" and not _converts(float, text):
-        return "a number"
+    if setting.kind == "integer" and not (_converts(int, text) and int(text) >= 1):
+        return "a whole number from 1"
+    if setting.kind == "number" and not (_converts(float, text) and 0 <= float(text) < _LARGEST):
+        return "a number from 0"
     if setting.kind == "choice" and text.lower() not in setting.choices:
         return "one of " + ", ".join(setting.choices)
     if setting.kind == "pairs" and any("=" not in word for word in text.split()):
         return "name=value pairs with blanks between"
     return None
+
+
+_LARGEST = 1e9
+"""No setting means more than that; it also keeps out what is no number and infinity."""
 
 
 def _converts(convert: type[int] | type[float], text: str) -> bool:

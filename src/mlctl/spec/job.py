@@ -73,11 +73,15 @@ def _command_job(reading: JobReading, data: Mapping[str, Any], environment: Envi
         properties=dict(data.get("properties") or {}),
         environment_variables=reading.variables,
         inputs={name: _input(name, value, reading) for name, value in data.get("inputs", {}).items()},
-        outputs={name: _output(name, value or {}) for name, value in data.get("outputs", {}).items()},
+        outputs={
+            name: _output(name, value or {})
+            for name, value in data.get("outputs", {}).items()
+            if not _is_printed_default(name, value or {})
+        },
         resources=_resources(data.get("resources", {})),
         distribution=_distribution(data.get("distribution")),
         timeout=data.get("limits", {}).get("timeout"),
-        services=dict(data.get("services", {})),
+        services={name: value for name, value in data.get("services", {}).items() if name not in _PRINTED_SERVICES},
         identity=data.get("identity"),
         queue_settings=data.get("queue_settings"),
         document=dict(data),
@@ -98,6 +102,15 @@ def _input(name: str, value: Any, reading: JobReading) -> Input:
         path=reading.input_paths.get(name, value["path"]),
         path_on_compute=value.get("path_on_compute"),
     )
+
+
+_PRINTED_SERVICES = ("Tracking", "Studio")
+"""Addresses that `job show` prints; what it prints can be given back as a spec."""
+
+
+def _is_printed_default(name: str, value: Mapping[str, Any]) -> bool:
+    """Whether this is the default output as `job show` prints it, and no output of the user's own."""
+    return name == "default" and str(value.get("path", "")).startswith("azureml://jobs/")
 
 
 def _output(name: str, value: Mapping[str, Any]) -> Output:

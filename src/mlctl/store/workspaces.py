@@ -290,8 +290,13 @@ def _workspace(row: Row, name: str, folder: Path) -> Workspace:
 
 
 def _make_folder(folder: Path) -> None:
+    """Make a folder that only its owner may look into: jobs' variables and logs may hold secrets."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(mode=0o700)
+    except FileExistsError:
+        return  # another process was quicker
     except OSError as error:
         raise translate_os_error(error, folder) from error
 

@@ -88,7 +88,7 @@ def _may_mount() -> bool:
 
 
 def _copy_read_only(source: Path, target: Path) -> None:
-    copy(source, target)
+    copy(source, target, follow_links=True)
     for path in _below(target):
         path.chmod(path.stat().st_mode & ~0o222)
 

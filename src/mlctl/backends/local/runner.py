@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,16 +14,10 @@ from typing import Any, BinaryIO
 from mlctl.backends.local.mounts import ReadOnlyView
 from mlctl.backends.supervised.processes import kill_marked
 from mlctl.backends.supervised.runner import Exit, Launch, Run, Usage
+from mlctl.backends.supervised.submitter import PASSED_ON, extra_patterns, matching
 from mlctl.entities.environment import Requirements
 from mlctl.environments.builder import EnvironmentBuilder
 from mlctl.errors import UnavailableError
-
-_PASSED_ON = (
-    "HOME USER LOGNAME LANG LANGUAGE LC_* TZ TMPDIR SHELL TERM "
-    "*_proxy *_PROXY SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE PIP_* UV_* "
-    "CUDA_* NVIDIA_* ROCR_* HIP_* LD_LIBRARY_PATH OMP_NUM_THREADS"
-).split()
-"""What a job sees of the caller's variables, as patterns; setting local.pass_environment adds to it."""
 
 
 class LocalRunner:
@@ -49,7 +41,11 @@ class LocalRunner:
         target = self._run.folder / "environment"
         layer = builder.overlay(built, target)
         path = os.pathsep.join([layer.path_prefix, _system_path()])
-        self._variables = {**_passed_on(self._run), **layer.variables, "PATH": path}
+        self._variables = {
+            **matching(os.environ, [*PASSED_ON, *extra_patterns(self._run.settings)]),
+            **layer.variables,
+            "PATH": path,
+        }
         self._view.prepare()
 
     def has_program(self, name: str) -> bool:
@@ -122,13 +118,6 @@ def _requirements(data: dict[str, Any]) -> Requirements:
         origin=data["origin"],
         warnings=tuple(data["warnings"]),
     )
-
-
-def _passed_on(run: Run) -> dict[str, str]:
-    more = (run.settings.text("local.pass_environment") or "").replace(",", " ").split()
-    patterns: list[str] = [*_PASSED_ON, *more]
-    match: Callable[[str, str], bool] = fnmatch.fnmatchcase
-    return {name: text for name, text in os.environ.items() if any(match(name, pattern) for pattern in patterns)}
 
 
 def _system_path() -> str:

@@ -17,7 +17,9 @@ from mlctl.backends.base import LogChunk, LogCursor, Plan
 from mlctl.backends.supervised import materials
 from mlctl.backends.supervised.logs import read_log
 from mlctl.backends.supervised.payload import Place, unused_fields
+from mlctl.backends.supervised.processes import send_signal
 from mlctl.backends.supervised.queue import buried, dispatch, slots
+from mlctl.backends.supervised.submitter import keep_submitter
 from mlctl.backends.supervised.tracking import metrics_of
 from mlctl.entities.command_job import CommandJob
 from mlctl.entities.compute import Compute
@@ -89,6 +91,7 @@ class SupervisedJobs:
             )
             folder = self._store.jobs.new_folder()
             try:
+                keep_submitter(folder, self._settings, cwd=Path.cwd())
                 record = self._store.jobs.insert(record, plan={**plan.to_dict(), "code_digest": digest}, folder=folder)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -139,11 +142,12 @@ class SupervisedJobs:
             raise NotFoundError(f"job {name!r} has no output {output!r}", hint=f"its outputs: {names}")
         with _translated(into):
             if output in (None, "artifacts", "default"):
-                materials.copy(self._store.job_folder(name) / "artifacts", into / "artifacts")
+                materials.copy(self._store.job_folder(name) / "artifacts", into / "artifacts", follow_links=False)
             for found, source in outputs.items():
                 if (everything or found == output) and source.exists():
                     target = into / "named-outputs" / found
-                    materials.copy(source, target / source.name if source.is_file() else target)
+                    place = target / source.name if source.is_file() else target
+                    materials.copy(source, place, follow_links=False)
         return into
 
     def look_after(self) -> None:
@@ -203,8 +207,7 @@ class SupervisedJobs:
                     f"job {name!r} was told to end, and has not ended yet", hint=f"mlctl job wait -n {name}"
                 )
             if record.supervisor and time.monotonic() - signalled > _SIGNAL_AGAIN:
-                with suppress(ProcessLookupError):
-                    os.kill(record.supervisor.pid, signal.SIGTERM)
+                send_signal(record.supervisor, signal.SIGTERM)
                 signalled = time.monotonic()
             time.sleep(pause)
             pause = min(pause * 1.5, 0.5)
@@ -246,7 +249,7 @@ class _translated:  # noqa: N801  # reads as a verb where it is used
         if isinstance(error, OSError):
             raise UnavailableError(
                 f"cannot write to {error.filename or self._folder}: {error.strerror or error}",
-                hint="nothing was submitted; free some space or use another folder",
+                hint="free some space or use another folder; nothing was half-written",
             ) from error
 
 

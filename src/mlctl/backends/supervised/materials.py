@@ -56,6 +56,10 @@ def keep_outputs(folder: JobFolder) -> None:
         if link.is_symlink() and source.is_dir() and not source.is_symlink():
             link.unlink()
             source.rename(link)
+        elif link.is_symlink():
+            # the job removed the folder, or put a link in its place
+            link.unlink()
+            link.mkdir()
 
 
 def bring_inputs(
@@ -75,7 +79,7 @@ def bring_inputs(
         if data["mode"] in READ_ONLY_MODES:
             mounts.append({"source": str(source), "target": data["target"], "read_only": True})
         else:
-            copy(source, Path(data["target"]))
+            copy(source, Path(data["target"]), follow_links=not data["uri"].startswith("azureml:"))
     return mounts, warnings
 
 
@@ -166,14 +170,20 @@ def _fetch(data: dict[str, Any], cache: Path) -> tuple[Path, list[str]]:
     return fetched.path, list(fetched.warnings)
 
 
-def copy(source: Path, target: Path) -> None:
-    """Copy a file or a folder. Raises UnavailableError when it cannot be done, such as on a full disk."""
+def copy(source: Path, target: Path, *, follow_links: bool) -> None:
+    """Copy a file or a folder. What a job wrote is copied with its links as links: one may point to anything of ours.
+
+    Raises UnavailableError when it cannot be done, such as on a full disk.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True)
+            shutil.copytree(source, target, dirs_exist_ok=True, symlinks=not follow_links)
         else:
-            shutil.copyfile(source, target)
+            shutil.copyfile(source, target, follow_symlinks=follow_links)
+    except shutil.Error as error:
+        first = error.args[0][0]
+        raise UnavailableError(f"cannot copy {first[0]} to {first[1]}: {first[2]}") from error
     except OSError as error:
         raise UnavailableError(f"cannot copy {source} to {target}: {error.strerror or error}") from error
 

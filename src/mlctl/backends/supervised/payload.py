@@ -7,6 +7,7 @@ run-time contract (variables of a job's process, `./outputs`, `user_logs/std_log
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -176,12 +177,23 @@ def _data_input(job: CommandJob, given: Input, folder: JobFolder) -> dict[str, A
             "(evaluating an MLTable before the job starts) runs on Azure ML only",
             hint="use ro_mount or download, and load the table with the mltable package",
         )
+    try:
+        name = _last_segment(uri)
+    except ValueError as error:
+        raise UnsupportedError(
+            f"{job.where(f'inputs.{given.name}.path')}inputs.{given.name}.path: {uri!r} is no address: {error}",
+            hint="check the address",
+        ) from error
     target = str(folder.input(given.name))
     if given.path_on_compute:
         target = given.path_on_compute
     elif given.type in ("uri_file", "custom_model", "mlflow_model", "triton_model"):
-        target = f"{target}/{_last_segment(uri)}"
+        target = f"{target}/{name}"
     return {"name": given.name, "type": given.type, "mode": given.mode, "uri": uri, "target": target}
+
+
+_DATASTORE = re.compile(r"\w+")
+_TAKEN_OUTPUTS = ("artifacts", "default")
 
 
 def _last_segment(uri: str) -> str:
@@ -191,6 +203,11 @@ def _last_segment(uri: str) -> str:
 
 
 def _output(job: CommandJob, given: Output, folder: JobFolder, place: Place) -> dict[str, Any]:
+    if given.name in _TAKEN_OUTPUTS:
+        raise UnsupportedError(
+            f"{job.where(f'outputs.{given.name}')}outputs.{given.name}: the default output has this name already",
+            hint="give the output another name",
+        )
     target = str(folder.named_output(given.name))
     if given.path:
         target = _datastore_target(job, given, place)
@@ -215,7 +232,8 @@ def _datastore_target(job: CommandJob, given: Output, place: Place) -> str:
         found, rest = "yes", uri.removeprefix("azureml://datastores/")
     datastore, paths, path = rest.partition("/paths/")
     parts = PurePosixPath(path).parts
-    if not found or not paths or ".." in parts or PurePosixPath(path).is_absolute():
+    named = _DATASTORE.fullmatch(datastore)
+    if not found or not paths or not named or ".." in parts or PurePosixPath(path).is_absolute():
         raise UnsupportedError(
             f"{job.where(key)}{key}: cannot write to {uri!r}",
             hint="leave `path` out, or use azureml://datastores/workspaceblobstore/paths/<folder>",

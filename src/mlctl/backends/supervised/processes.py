@@ -38,6 +38,13 @@ def is_alive(process: ProcessId) -> bool:
     return started == process.started or _host_of(process) != _host()
 
 
+def send_signal(process: ProcessId, number: signal.Signals) -> None:
+    """Signal exactly this process, if it runs on this host and is ours to signal."""
+    if _started(process.pid) == process.started:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(process.pid, number)
+
+
 def kill_marked(folder: Path) -> list[int]:
     """Kill every process that carries the mark of the job in `folder`; the numbers of those that were killed.
 

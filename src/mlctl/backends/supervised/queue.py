@@ -18,6 +18,7 @@ from mlctl.backends import module_of
 from mlctl.backends.supervised.folder import SUPERVISOR_LOG, JobFolder
 from mlctl.backends.supervised.materials import keep_outputs
 from mlctl.backends.supervised.processes import current, identify, is_alive
+from mlctl.backends.supervised.submitter import read_submitter
 from mlctl.entities.job import (
     CANCEL_REQUESTED,
     CANCELED,
@@ -103,10 +104,12 @@ def _spawn(name: str, store: WorkspaceStore) -> ProcessId | None:
     """Start the detached supervisor of a claimed job. It outlives the terminal and this process."""
     log = store.job_folder(name) / "artifacts" / SUPERVISOR_LOG
     try:
+        environ, cwd = read_submitter(store.job_folder(name))
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as stream:
             process = subprocess.Popen(
-                [sys.executable, "-m", "mlctl.backends.supervised", str(store.folder), name],
+                [sys.executable, "-m", "mlctl.backends.supervised", str(store.folder), name, cwd],
+                env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,

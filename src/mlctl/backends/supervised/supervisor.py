@@ -24,6 +24,7 @@ from mlctl.backends.supervised.launches import launches
 from mlctl.backends.supervised.processes import current
 from mlctl.backends.supervised.queue import dispatch
 from mlctl.backends.supervised.runner import Exit, Launch, Run, Runner, Wakeup
+from mlctl.backends.supervised.submitter import forget_submitter
 from mlctl.backends.supervised.verdict import Verdict, judge, on_a_full_disk, refusal
 from mlctl.entities.job import (
     CANCELED,
@@ -203,6 +204,7 @@ class Supervisor:
                 runner.close()
         with _said_in_the_log("keeping the outputs"):
             materials.keep_outputs(self._folder)
+            forget_submitter(Path(self._folder.root))
         if self._progress.started is not None:
             with _said_in_the_log("reading the metrics"):
                 self._keep_metrics(verdict)
@@ -257,6 +259,7 @@ class Supervisor:
         # a handler and not SIG_IGN: what is ignored stays ignored in the job's processes
         signal.signal(signal.SIGHUP, _pass_over)
         signal.signal(signal.SIGINT, _pass_over)
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
     def _on_cancel(self, _number: int, _frame: FrameType | None) -> None:
         self._cancelled = True

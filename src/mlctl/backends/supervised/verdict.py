@@ -14,7 +14,14 @@ from mlctl.entities.job import CANCELED, COMPLETED, FAILED
 from mlctl.errors import MlctlError
 
 _SHOWN_LINES = 20
-_NOT_FOUND = re.compile(r"(?:line \d+: |sh: (?:\d+: )?)?(?P<program>\S+): (?:command )?not found\s*$")
+_OTHER_EXPERIMENT = "does not match environment run ID"
+_OTHER_EXPERIMENT_HINT = (
+    "as on Azure ML the job is the MLflow run and its experiment is fixed: remove mlflow.set_experiment from the "
+    "script, or name the experiment in the YAML with experiment_name"
+)
+_NOT_FOUND = re.compile(
+    r"(?:line \d+: |sh: (?:\d+: )?)?(?P<program>\S+): (?:(?:command )?not found|No such file or directory)\s*$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,8 @@ def _failure(planned: list[Launch], found: Exit) -> dict[str, Any]:
     error: dict[str, Any] = {"code": found.reason or "CommandFailed", "last_lines": lines}
     if len(planned) > 1:
         error["rank"] = found.rank
+    if any(_OTHER_EXPERIMENT in line for line in lines):
+        error["hint"] = _OTHER_EXPERIMENT_HINT
     error["message"] = found.message or f"{who} {_ending(found.code, lines)}"
     if found.message and len(planned) > 1:
         error["message"] = f"rank {found.rank}: {found.message}"

@@ -107,7 +107,8 @@ def test_usage_counts_all_ranks(job: Job) -> None:
     assert used.cpu_seconds is not None
     assert used.cpu_seconds > 0
     assert used.peak_memory_bytes is not None
-    assert 500_000 < used.peak_memory_bytes < 100_000_000
+    # the kernel counts what the process was before exec too, which is as large as the one that runs the tests
+    assert 500_000 < used.peak_memory_bytes < 2_000_000_000
 
 
 def test_variables_are_those_of_the_launch_and_nothing_else(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from mlctl.backends.supervised.processes import JOB_MARK, current, identify, is_alive, kill_marked
+from mlctl.backends.supervised.processes import (
+    JOB_MARK,
+    current,
+    identify,
+    is_alive,
+    kill_marked,
+    send_signal,
+)
 
 
 def test_this_process_is_alive_and_a_later_one_with_its_number_is_not() -> None:
@@ -47,3 +54,16 @@ def test_marked_processes_are_found_wherever_they_went(tmp_path: Path) -> None:
     assert other.poll() is None
     other.kill()
     other.wait()
+
+
+def test_a_signal_goes_to_exactly_that_process_or_to_none() -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    found = identify(child.pid)
+    assert found is not None
+    ticks, boot, host = found.started.split("@")
+    send_signal(replace(found, started=f"{ticks}@{boot}@other-host"), signal.SIGKILL)
+    send_signal(replace(found, started=f"{int(ticks) + 1}@{boot}@{host}"), signal.SIGKILL)
+    time.sleep(0.1)
+    assert child.poll() is None
+    send_signal(found, signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
