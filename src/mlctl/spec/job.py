@@ -110,7 +110,12 @@ _PRINTED_SERVICES = ("Tracking", "Studio")
 
 def _is_printed_default(name: str, value: Mapping[str, Any]) -> bool:
     """Whether this is the default output as `job show` prints it, and no output of the user's own."""
-    return name == "default" and str(value.get("path", "")).startswith("azureml://jobs/")
+    return name == "default" and _is_printed_place(value)
+
+
+def _is_printed_place(value: Mapping[str, Any]) -> bool:
+    """Whether the path is where `job show` says that an output of a finished job is; a new one gets its own place."""
+    return str(value.get("path", "")).startswith("azureml://jobs/")
 
 
 def _output(name: str, value: Mapping[str, Any]) -> Output:
@@ -119,7 +124,7 @@ def _output(name: str, value: Mapping[str, Any]) -> Output:
         name,
         type=value.get("type", "uri_folder"),
         mode=value.get("mode", "rw_mount"),
-        path=value.get("path"),
+        path=None if _is_printed_place(value) else value.get("path"),
         asset_name=value.get("name"),
         asset_version=None if version is None else str(version),
     )
