@@ -306,3 +306,17 @@ def test_a_queued_job_is_cancelled_before_it_starts(mlctl: Mlctl) -> None:
     mlctl("job", "cancel", "-n", "holds")
     assert "start_time" not in mlctl.json("job", "show", "-n", "waits")
     assert not (mlctl.workspace / "jobs/waits/code").exists()
+
+
+def test_a_supervisor_killed_during_a_build_leaves_no_builder_behind(mlctl: Mlctl) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as index:
+        pip = [f"--index-url http://127.0.0.1:{index.getsockname()[1]}/simple", f"orphan-{os.getpid()}"]
+        job = mlctl.job(
+            "true", environment={"image": "python", "conda_file": {"dependencies": ["python", {"pip": pip}]}}
+        )
+        mlctl("job", "create", "-f", str(job), "--name", "orphans")
+        folder = mlctl.workspace / "jobs" / "orphans"
+        until(lambda: processes_of(folder))
+        os.kill(supervisor(mlctl, "orphans"), signal.SIGKILL)
+        assert mlctl.json("job", "show", "-n", "orphans")["error"]["code"] == "SupervisorLost"
+        until(lambda: not processes_of(folder), seconds=5)

@@ -133,4 +133,8 @@ def _warnings(job: CommandJob, compute: Compute, wanted: Mapping[str, Any]) -> l
             f"{job.where('resources.instance_type')}resources.instance_type: compute {compute.name!r} defines no "
             f"{job.resources.instance_type!r}; the container may use what the machine has"
         )
+    for given in job.inputs.values():
+        if given.mode == "direct" and given.path and "://" not in given.path:
+            key = f"inputs.{given.name}.mode"
+            found.append(f"{job.where(key)}{key}: direct passes {given.path!r} as text; the container does not see it")
     return found + unhonoured_fields(job, "docker", _NOT_HONOURED)

@@ -62,7 +62,10 @@ class SupervisedJobs:
     def plan(self, job: CommandJob, compute: Compute) -> Plan:
         """See `base.Jobs`."""
         plan = self._planner(job, compute, self._place())
-        return replace(plan, warnings=(*plan.warnings, *unused_fields(job)))
+        said = (*plan.warnings, *unused_fields(job))
+        if " " in str(self._store.folder):
+            said += (f"the path of the workspace has blanks ({self._store.folder}): quote ${{{{…}}}} in commands",)
+        return replace(plan, warnings=said)
 
     def submit(self, plan: Plan) -> JobRecord:
         """Take the snapshot, store the job and its folder in one step, and move the queue on."""
