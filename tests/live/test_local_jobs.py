@@ -274,6 +274,7 @@ def test_wait_gives_up_in_time(mlctl: Mlctl) -> None:
     done = mlctl("job", "wait", "-n", "long", "--timeout", "1s", code=8)
     assert "error[not_finished]" in done.stderr
     mlctl("job", "wait", "-n", "long", "--timeout", "soon", code=2)
+    mlctl("job", "wait", "-n", "long", "--timeout", "", code=2)
 
 
 def test_a_hundred_jobs_from_ten_shells(mlctl: Mlctl) -> None:

@@ -166,7 +166,7 @@ def wait(
 ) -> Result:
     """Wait until a job has ended: exit code 0 when it completed, 10 when not, 8 when time ran out."""
     try:
-        seconds = parse_duration(timeout) if timeout else None
+        seconds = parse_duration(timeout) if timeout is not None else None
     except ValueError as error:
         raise UsageError(f"--timeout: {error}") from error
     desk = job_desk(context)
