@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +76,7 @@ class ContentStore:
         entries = list(walk(folder, skipped=warnings))
         stamps = Stamps.load(self._folder / "stamps", folder)
         known = stamps.known_tree(entries)
-        if known is not None and self.has(known[0]):
+        if known is not None and self._is_whole(known[0]):
             digest, code_hash = known
         else:
             digest = self._add(entries, stamps)
@@ -86,16 +86,6 @@ class ContentStore:
                 stamps.save(entries, hashed_at=started)
         files = [entry.size for entry in entries if entry.kind == "file"]
         return Snapshot(digest, code_hash, len(files), sum(files), tuple(warnings))
-
-    def add_tree(self, source: Path, files: Iterable[TreeEntry]) -> str:
-        """Store the entries of a tree that was walked in `source`; returns the tree's digest."""
-        started = time.time_ns()
-        entries = list(files)
-        stamps = Stamps.load(self._folder / "stamps", source)
-        digest = self._add(entries, stamps)
-        with _translated(self._folder):
-            stamps.save(entries, hashed_at=started)
-        return digest
 
     def put_file(self, path: Path) -> str:
         """Store one file; returns its digest."""
@@ -169,6 +159,14 @@ class ContentStore:
             if not all(self._holds(fields["digest"], fields["size"]) for fields in files):
                 broken.append(digest)
         return sorted(broken)
+
+    def _is_whole(self, digest: str) -> bool:
+        """Whether a tree and all its files are there; a lost file is stored anew and not only missed by the job."""
+        try:
+            entries = self.entries(digest)
+        except (NotFoundError, UnavailableError):
+            return False
+        return all(self._holds(entry.digest, entry.size) for entry in entries if entry.kind == "file")
 
     def _add(self, entries: list[TreeEntry], stamps: Stamps) -> str:
         lines = []

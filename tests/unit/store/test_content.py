@@ -13,7 +13,7 @@ import pytest
 from mlctl.errors import AuthError, ConflictError, NotFoundError, UnavailableError
 from mlctl.store import content
 from mlctl.store.content import ContentStore
-from mlctl.store.snapshot import folder_hash, walk
+from mlctl.store.snapshot import folder_hash
 
 
 @pytest.fixture
@@ -52,8 +52,7 @@ def test_a_folder_comes_back_as_it_was(contents: ContentStore, code: Path, tmp_p
 
 
 def test_equal_content_is_stored_once_and_read_only(contents: ContentStore, code: Path, tmp_path: Path) -> None:
-    digest = contents.add_tree(code, walk(code))
-    assert contents.add_tree(code, walk(code)) == digest == contents.add_folder(code).digest
+    assert contents.add_folder(code).digest == contents.add_folder(code).digest
     stored = list((tmp_path / "content/files").glob("*/*"))
     assert len(stored) == 3
     assert {path.stat().st_mode & 0o777 for path in stored} == {0o444}
@@ -123,7 +122,7 @@ def test_a_lost_file_is_stored_anew(
     assert contents.verify() == sorted([stored, digest])
     with pytest.raises(UnavailableError, match=f"{stored}.*damaged"):
         contents.materialise(digest, tmp_path / "out")
-    contents.add_tree(code, walk(code))
+    contents.add_folder(code)
     assert contents.verify() == []
 
 

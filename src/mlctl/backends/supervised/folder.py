@@ -1,6 +1,5 @@
 """The folder of one job, `jobs/<name>` in the workspace. Pure: names only.
 
-job.yml                    the spec as submitted, overrides applied
 code/                      working directory: the unpacked snapshot
 inputs/<name>              mounted or downloaded inputs
 named-outputs/<name>       outputs by name

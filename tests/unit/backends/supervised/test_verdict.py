@@ -52,6 +52,12 @@ def test_what_an_exit_code_means(tmp_path: Path, code: int | None, log: str, mes
     assert message in (verdict.error or {})["message"]
 
 
+def test_a_script_that_sets_another_experiment_gets_the_way_out(tmp_path: Path) -> None:
+    said = "MlflowException: Cannot start run with ID a because active run ID does not match environment run ID.\n"
+    verdict = judge([launch(tmp_path, log=said)], [Exit(0, 1)], "failure", None)
+    assert "experiment_name" in (verdict.error or {})["hint"]
+
+
 def test_a_reason_of_the_back_end_is_the_code(tmp_path: Path) -> None:
     found = Exit(0, 137, "OutOfMemory", "the container ran out of memory (64 MB)")
     verdict = judge([launch(tmp_path)], [found], "failure", None)
