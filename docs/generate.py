@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from mlctl import errors
@@ -13,6 +14,7 @@ from mlctl.cli import CLOSED_PIPE, INTERRUPTED
 from mlctl.cli.groups import ENTRIES
 from mlctl.cli.lazy import Group, build_root
 from mlctl.settings import KEYS, Setting
+from mlctl.spec.codes import Entry, entries
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -88,6 +90,23 @@ More about each: [errors](errors.md).
 """
 
 
+_RULES_INTRO = """\
+# Codes of problems
+
+Each problem of a spec has a number and a word: `error[MLC1101 unknown_key]`. Both are stable, and a number is never
+given to another word. `mlctl explain MLC1101` prints what stands here.
+
+| code | word | severity | |
+|---|---|---|---|
+"""
+
+_RULES_END = """
+A warning does not make a file wrong, unless `--warnings-as-errors` is given. What is incomplete lacks something that an
+option of the command can supply; `--strict` makes it an error. Severities in the table are the usual ones: where Azure
+ML drops a key without a word, `unknown_key` is a warning.
+"""
+
+
 def render_commands() -> str:
     """The page on commands: every option of every command, from the parser itself."""
     parts = [_MADE.format(source="the command table"), _COMMANDS_INTRO]
@@ -128,10 +147,28 @@ def render_exit_codes() -> str:
     return _MADE.format(source="mlctl/errors.py") + _EXIT_CODES_INTRO + "".join([*rows, *ends]) + _EXIT_CODES_END
 
 
+def render_rules() -> str:
+    """The page on the codes of problems, with their examples."""
+    known = entries()
+    rows = [
+        f"| [{entry.code}](#{_anchor(entry)}) | `{entry.name}` | {entry.severity} | {_cell(entry.title)} |\n"
+        for entry in known
+    ]
+    parts = [_MADE.format(source="mlctl/spec/codes.yml"), _RULES_INTRO, *rows, _RULES_END]
+    group = ""
+    for entry in known:
+        if entry.group != group:
+            group = entry.group
+            parts.append(f"\n## {group}\n")
+        parts.append(_rule(entry))
+    return "".join(parts)
+
+
 PAGES = {
     "commands.md": render_commands,
     "settings.md": render_settings,
     "exit-codes.md": render_exit_codes,
+    "rules.md": render_rules,
 }
 """Name of each page below `docs/reference` and what renders it."""
 
@@ -207,6 +244,34 @@ def _first_line(kind: type[errors.MlctlError]) -> str:
         return "a bug of mlctl, with the path of a crash report; or a question that nobody answered"
     text = (inspect.getdoc(kind) or "").split("\n\n")[0].replace("\n", " ").partition(". ")[0]
     return _cell(text[0].lower() + text[1:].rstrip("."))
+
+
+def _rule(entry: Entry) -> str:
+    parts = [
+        f"\n### {entry.code} {entry.name}\n",
+        f"{_paragraph(f'{entry.title}. {entry.meaning}')}\n",
+        f"{_paragraph(entry.fix)}\n",
+    ]
+    if entry.bad:
+        parts += [f"Wrong:\n\n{_block(entry.bad)}", f"Right:\n\n{_block(entry.good)}"]
+    parts += [f"Beside it `{name}`:\n\n{_block(text, name)}" for name, text in entry.files.items()]
+    return "\n".join([*parts, f"[More]({entry.page})\n"])
+
+
+def _paragraph(text: str) -> str:
+    """Lines of Markdown; the texts are for terminals, so what has a meaning there is escaped."""
+    return fill(text.replace("<", "\\<").replace("*", "\\*"), 120, break_long_words=False, break_on_hyphens=False)
+
+
+def _block(text: str, name: str = "spec.yml") -> str:
+    """An example as a fenced block; control characters are shown as escapes."""
+    shown = "".join(letter if letter == "\n" or letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+    language = "yaml" if name.endswith(".yml") else "python" if name.endswith(".py") else "text"
+    return f"```{language}\n{shown.rstrip()}\n```\n"
+
+
+def _anchor(entry: Entry) -> str:
+    return f"{entry.code} {entry.name}".lower().replace(" ", "-")
 
 
 def _prose(text: str) -> str:

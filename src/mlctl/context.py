@@ -18,6 +18,7 @@ class Context:
     """The world of one command. Tests pass stand-ins; a command gets the real ones lazily.
 
     `output_given`: whether `-o` or `--query` was written, for commands whose natural output is a log.
+    `report_format`: the `-o` of a command that has formats of its own, empty without.
     `query`: the compiled `--query`, None without. `say`: talk on stderr. `streams`: for a log that goes to stdout or
     stderr as bytes.
     """
@@ -39,6 +40,7 @@ class Context:
         self.streams = streams or Streams()
         self.say = Say(self.streams, colour=lambda: not self.settings.flag("core.no_color"))
         self.output_given = False
+        self.report_format = ""
         self.query: Any = None
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, overload
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, overload
 
 import typer
 from typer.core import TyperCommand, TyperOption
@@ -51,7 +51,11 @@ class Accepted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """What `@command` knows about a function. `accepted`: options of az that are taken with a warning."""
+    """What `@command` knows about a function.
+
+    `accepted`: options of az that are taken with a warning. `formats`: further values of `-o`, which the command itself
+    makes of what it found (`context.report_format`).
+    """
 
     name: str
     function: Callable[..., Any]
@@ -59,6 +63,7 @@ class Verb:
     view: str | None
     scope: str
     accepted: tuple[Accepted, ...] = ()
+    formats: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -72,7 +77,12 @@ def command(function: Function, /) -> Function: ...
 
 @overload
 def command(
-    *, name: str | None = None, view: str | None = None, scope: str = WORKSPACE, accepted: Sequence[Accepted] = ()
+    *,
+    name: str | None = None,
+    view: str | None = None,
+    scope: str = WORKSPACE,
+    accepted: Sequence[Accepted] = (),
+    formats: Sequence[str] = (),
 ) -> Callable[[Function], Function]: ...
 
 
@@ -84,6 +94,7 @@ def command(
     view: str | None = None,
     scope: str = WORKSPACE,
     accepted: Sequence[Accepted] = (),
+    formats: Sequence[str] = (),
 ) -> Function | Callable[[Function], Function]:
     """Mark a function of a group's module as a command.
 
@@ -94,7 +105,7 @@ def command(
     def mark(marked: Function) -> Function:
         verb = name or marked.__name__.rstrip("_").replace("_", "-")
         text = inspect.cleandoc(marked.__doc__ or "")
-        setattr(marked, _MARK, Verb(verb, marked, text, view, scope, tuple(accepted)))
+        setattr(marked, _MARK, Verb(verb, marked, text, view, scope, tuple(accepted), tuple(formats)))
         return marked
 
     return mark if function is None else mark(function)
@@ -198,8 +209,22 @@ def _signature(verb: Verb) -> inspect.Signature:
         for name, annotation in (*((name, _SCOPED[name]) for name in _SCOPES[verb.scope]), *_GLOBAL.items())
     ]
     taken = [_accepted_parameter(number, option) for number, option in enumerate(verb.accepted)]
+    if verb.formats:
+        added = [
+            param.replace(annotation=_with_formats(verb.formats)) if param.name == f"{_PREFIX}output" else param
+            for param in added
+        ]
     first = inspect.Parameter("parser", inspect.Parameter.POSITIONAL_ONLY, annotation=typer.Context)
     return inspect.Signature([first, *(param.replace(kind=keyword) for param in own), *added, *taken])
+
+
+def _with_formats(formats: tuple[str, ...]) -> Any:
+    """`-o` with further formats of the command."""
+    choices: Any = Literal[(*get_args(OutputFormat), *formats)]
+    option = typer.Option(
+        "--output", "-o", "--out", case_sensitive=False, help="Output format; text for people when not given."
+    )
+    return Annotated[choices | None, option]
 
 
 _PREFIX = "mlctl_"
@@ -234,6 +259,10 @@ def _shape(param: TyperOption) -> Option:
 def _call(verb: Verb, context: Context, values: dict[str, Any]) -> Result:
     given = {name.removeprefix(_PREFIX): values.pop(name) for name in list(values) if name.startswith(_PREFIX)}
     taken = [values.pop(name) for name in list(values) if name.startswith(_ACCEPTED)]
+    if verb.formats:
+        context.report_format = given["output"] or ""
+        if given["output"] in verb.formats:
+            given["output"] = None
     _apply(context, given)
     for option, value in zip(verb.accepted, taken, strict=True):
         if value not in (None, False):

@@ -9,7 +9,8 @@ class Entry(NamedTuple):
     """One word after `mlctl`.
 
     `module` holds the commands. With `function` the word is a command itself, else a group of the module's commands.
-    `status` is ga or preview. A hidden entry works but is not listed.
+    `status` is ga or preview. A hidden entry works but is not listed. `family`: the group of az whose specs `validate`
+    checks; such a group has that verb.
     """
 
     name: str
@@ -18,18 +19,53 @@ class Entry(NamedTuple):
     function: str = ""
     status: str = "ga"
     hidden: bool = False
+    family: str = ""
 
+
+_SPECS = (
+    ("component", "components"),
+    ("environment", "environments"),
+    ("data", "data assets and imports"),
+    ("model", "models and model packages"),
+    ("datastore", "datastores"),
+    ("connection", "connections"),
+    ("online-endpoint", "online endpoints"),
+    ("online-deployment", "online deployments"),
+    ("batch-endpoint", "batch endpoints"),
+    ("batch-deployment", "batch deployments"),
+    ("schedule", "schedules and monitors"),
+    ("registry", "registries"),
+    ("feature-set", "feature sets"),
+    ("feature-store", "feature stores"),
+    ("feature-store-entity", "feature store entities"),
+    ("serverless-endpoint", "serverless endpoints"),
+    ("marketplace-subscription", "marketplace subscriptions"),
+    ("index", "indexes"),
+    ("capability-host", "capability hosts"),
+    ("deployment-template", "deployment templates"),
+)
+"""Groups of az whose specs can be checked, and that have no other verb yet."""
 
 ENTRIES: tuple[Entry, ...] = (
-    Entry("job", "mlctl.cli.job", "Run jobs from YAML; follow, find, cancel and fetch them."),
-    Entry("compute", "mlctl.cli.compute", "Places where jobs run: this machine, Docker engines."),
-    Entry("workspace", "mlctl.cli.workspace", "Folders that hold jobs, computes and everything logged."),
+    Entry("job", "mlctl.cli.job", "Run jobs from YAML; follow, find, cancel and fetch them.", family="job"),
+    Entry("compute", "mlctl.cli.compute", "Places where jobs run: this machine, Docker engines.", family="compute"),
+    Entry("validate", "mlctl.cli.validate", "Check specs of any kind offline, with line and fix.", "validate"),
+    Entry("lint", "mlctl.cli.lint", "What each back end honours, approximates or refuses.", "lint"),
+    Entry("explain", "mlctl.cli.explain", "What a problem's code means, with an example.", "explain"),
+    Entry("schema", "mlctl.cli.schema", "The JSON Schemas of all specs, for editors and other tools."),
+    Entry(
+        "workspace",
+        "mlctl.cli.workspace",
+        "Folders that hold jobs, computes and everything logged.",
+        family="workspace",
+    ),
     Entry("config", "mlctl.cli.config", "Settings, each with the place it comes from."),
     Entry("configure", "mlctl.cli.configure", "Set defaults, such as the workspace.", "configure"),
     Entry("doctor", "mlctl.cli.doctor", "What works on this machine, and what to do about the rest.", "doctor"),
     Entry("ui", "mlctl.cli.ui", "Open MLflow's own UI on the workspace.", "ui"),
     Entry("completion", "mlctl.cli.completion", "Make the shell complete commands, options and names.", "completion"),
     Entry("version", "mlctl.cli.doctor", "Versions of mlctl and Python.", "version"),
+    *(Entry(family, "mlctl.cli.specs", f"Specs of {words}.", family=family) for family, words in _SPECS),
     Entry(
         "__complete",
         "mlctl.cli.completion",

@@ -237,19 +237,6 @@ def show_services(context: Context, *, name: Name) -> dict[str, Any]:
     return jobs.services(desk, desk.backend_of(name).jobs.get(name))
 
 
-@command(accepted=POLICY)
-def validate(
-    _context: Context,
-    *,
-    file: File,
-    set_: SetValues = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit code 5 when the file is wrong.")] = False,
-) -> Result:
-    """Check a job's YAML file, offline, with line and column of each problem; submits nothing."""
-    result = jobs.validate(file, overrides=set_ or [])
-    return Result(result, exit_code=5 if strict and result["result"] == "Failed" else 0)
-
-
 def job_desk(context: Context) -> JobDesk:
     """What the operations on jobs work with."""
     return JobDesk(context.store, context.settings, context.clock, context.backend)

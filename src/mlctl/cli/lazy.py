@@ -79,6 +79,7 @@ class Group(LazyGroup):
     def __init__(self, entry: Entry) -> None:
         super().__init__(entry.name, help=entry.help)
         self._module = entry.module
+        self._family = entry.family
 
     def summaries(self) -> dict[str, str]:
         """Verbs of the module with the first sentence of each help."""
@@ -95,7 +96,12 @@ class Group(LazyGroup):
     def _verbs(self) -> dict[str, Any]:
         from mlctl.cli.command import verbs_of
 
-        return verbs_of(import_module(self._module))
+        verbs = verbs_of(import_module(self._module))
+        if self._family:
+            from mlctl.cli.specs import validate_verb
+
+            verbs = {**verbs, "validate": validate_verb(self._family)}
+        return verbs
 
 
 def build_root() -> Root:

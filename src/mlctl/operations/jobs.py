@@ -71,18 +71,6 @@ def prepare(
     return Prepared(plan, bound, warnings)
 
 
-def validate(path: Path, *, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Check a job's YAML; az's result object {"result", "errors", "warnings"}."""
-    from mlctl.spec.job import load_command_job
-    from mlctl.spec.problems import validation_result
-
-    try:
-        _, warnings = load_command_job(path, overrides=overrides)
-    except InvalidSpecError as error:
-        return validation_result(error.problems)
-    return validation_result(warnings)
-
-
 def choose_compute(
     desk: JobDesk, job: CommandJob, *, backend: str | None, strict: bool
 ) -> tuple[Compute, tuple[str, ...]]:

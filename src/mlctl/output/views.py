@@ -45,5 +45,13 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         Column("Detail", "detail"),
         Column("Hint", "hint"),
     ),
+    "lint": (
+        Column("File", "file"),
+        Column("Line", "line"),
+        Column("Field", "field"),
+        Column("Backend", "backend"),
+        Column("Fate", "fate"),
+        Column("Reason", "reason"),
+    ),
 }
 """Columns of each command's table; a command without an entry shows every plain value, sorted by key."""

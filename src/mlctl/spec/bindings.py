@@ -11,6 +11,8 @@ from mlctl.spec.references import find_expressions, find_optional_parts
 OUTPUT_MACROS = ("name", "output_name", "default_datastore")
 """What may stand in the `path` of an output."""
 
+_NOUNS = {"inputs": "input", "outputs": "output", "search_space": "parameter"}
+
 _ELSEWHERE = {
     "parent": "of a pipeline's steps",
     "jobs": "of a pipeline's steps",
@@ -25,7 +27,7 @@ def binding_problems(
     """Problems of the expressions in one text. `declared`: names under `inputs` and `outputs`."""
     for expression in find_expressions(text):
         written = text[expression.start : expression.end]
-        at = _position(document, path, text, expression.start, written)
+        at = position_of(document, path, text, expression.start, written)
         found = _explain(expression.path, written, declared)
         if found:
             message, hint = found
@@ -61,14 +63,12 @@ def _explain(dotted_path: str | None, written: str, declared: Mapping[str, Colle
     if root in declared:
         return _explain_name(root, name, written, declared)
     if root in _ELSEWHERE:
-        return (
-            f"{written} belongs to the language {_ELSEWHERE[root]}",
-            "a command job has ${{inputs.…}}, ${{outputs.…}}",
-        )
+        here = ", ".join(f"${{{{{name}.…}}}}" for name in declared)
+        return f"{written} belongs to the language {_ELSEWHERE[root]}", f"here are {here}"
     match = closest(root, declared)
     if match and name:
         return f"{written}: '{root}' is neither inputs nor outputs", f"did you mean '${{{{{match}.{name}}}}}'?"
-    return f"{written}: '{root}' is neither inputs nor outputs", "write ${{inputs.name}} or ${{outputs.name}}"
+    return f"{written}: '{root}' is neither inputs nor outputs", f"write {' or '.join(f'${{{{{word}.name}}}}' for word in declared)}"
 
 
 def _explain_name(
@@ -83,17 +83,17 @@ def _explain_name(
     if first != name and first in names:
         return f"{written}: '{root}.{first}' has no parts", f"write ${{{{{root}.{first}}}}}"
     other = "outputs" if root == "inputs" else "inputs"
-    match = name if name in declared[other] else None
+    match = name if name in declared.get(other, ()) else None
     if match:
         return f"{written}: '{name}' is declared under {other}", f"did you mean '${{{{{other}.{name}}}}}'?"
     match = closest(name, names)
     hint = f"did you mean '${{{{{root}.{match}}}}}'?" if match else f"declare '{name}' under {root}"
     if not match and names:
         hint += f" (there is: {', '.join(names)})"
-    return f"{written}: no {root[:-1]} '{name}' is declared", hint
+    return f"{written}: no {_NOUNS.get(root, root)} '{name}' is declared", hint
 
 
-def _position(document: Document, path: KeyPath, text: str, offset: int, written: str) -> tuple[int, int] | None:
+def position_of(document: Document, path: KeyPath, text: str, offset: int, written: str) -> tuple[int, int] | None:
     """Line and column of the expression in the file: the same occurrence of its text after the value's start."""
     mark = document.marks.get(path)
     if mark is None or "\n" in written:

@@ -1,6 +1,6 @@
 """What az forgives, put right before validation; and the YAML 1.1 traps that a valid document may still hold.
 
-Guided by the schema: enum values in any case, whole numbers and booleans written as text, read-only keys dropped.
+Guided by the schema: enum values in any case and spelling of case, whole numbers and booleans written as text, read-only keys dropped.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from typing import Any
 
 from mlctl.spec.document import Document, KeyPath, dotted
 from mlctl.spec.problems import Problem
-from mlctl.spec.schema import Schema, choose_branch, resolve, types_of
+from mlctl.spec.branches import choose_branch
+from mlctl.spec.schema import Schema, resolve, types_of
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _TRUE = frozenset({"true", "yes", "on", "y", "t", "1"})
 _FALSE = frozenset({"false", "no", "off", "n", "f", "0"})
+_HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])|(?<=[A-Z])([A-Z])(?=[a-z])")
 _LOST_ZERO = re.compile(r"[+-]?[1-9][0-9]*\.[0-9]+0")
 
 
@@ -64,6 +66,8 @@ class _Coercion:
         types = tuple(name for name in types_of(schema) if name != "null")
         if isinstance(value, str):
             return _coerce_text(value, schema, types)
+        if types == ("boolean",) and value in (0, 1):
+            return bool(value)
         if isinstance(value, float) and types == ("integer",) and value.is_integer():
             return int(value)
         if ("string" in types or types == ("integer",)) and _is_fine(value, types):
@@ -90,14 +94,21 @@ class _Coercion:
 
 
 def _coerce_text(value: str, schema: Schema, types: tuple[str, ...]) -> Any:
+    if schema.get("x-case-sensitive"):
+        return value
     if "enum" in schema:
         lowered = {member.lower(): member for member in schema["enum"] if isinstance(member, str)}
-        return lowered.get(value.lower(), value)
+        return lowered.get(value.lower()) or lowered.get(_snake(value)) or value
     if types == ("integer",) and _WHOLE.fullmatch(value.strip()):
         return int(value)
     if types == ("boolean",) and value.lower() in _TRUE | _FALSE:
         return value.lower() in _TRUE
     return value
+
+
+def _snake(value: str) -> str:
+    """`AadToken` as `aad_token`: az takes the words of its REST interface too."""
+    return _HUMP.sub(r"_\g<0>", value).lower().lstrip("_")
 
 
 def _is_fine(value: Any, types: tuple[str, ...]) -> bool:

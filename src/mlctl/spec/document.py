@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,11 @@ class Document:
     folder: Path = field(default_factory=Path)
     origins: dict[KeyPath, str] = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
+
+    @property
+    def place(self) -> str:
+        """The file's own place: its folder, absolute, and its name."""
+        return os.path.join(self.folder, os.path.basename(self.source))  # noqa: PTH118, PTH119
 
     def problem(
         self,

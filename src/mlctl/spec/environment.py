@@ -12,9 +12,9 @@ from typing import Any
 from mlctl.entities.environment import BuildContext, Environment
 from mlctl.errors import InvalidSpecError, MlctlError
 from mlctl.spec.document import Document, KeyPath, dotted
+from mlctl.spec.library import Library
 from mlctl.spec.paths import absolute, beside, kind_of, missing_path
 from mlctl.spec.problems import Problem
-from mlctl.spec.reader import read_file
 from mlctl.spec.references import ASSET, FILE, INVALID, LOCAL, RESOURCE, Reference, parse
 from mlctl.spec.validate import check
 
@@ -22,9 +22,14 @@ _EXAMPLE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 
 
 class EnvironmentReading:
-    """Reads one environment; `problems` and `warnings` grow while it does."""
+    """Reads one environment; `problems` and `warnings` grow while it does.
 
-    def __init__(self) -> None:
+    `library`: files are read through it. `paths` False: nothing is looked for on disk, and what depends on it is left out.
+    """
+
+    def __init__(self, *, library: Library | None = None, paths: bool = True) -> None:
+        self.library = library or Library()
+        self.paths = paths
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
 
@@ -47,9 +52,7 @@ class EnvironmentReading:
         return Environment(reference=text)
 
     def _by_file(self, document: Document, path: KeyPath, reference: Reference) -> Environment | None:
-        place = absolute(document, reference.path or "")
-        if kind_of(place) != "file":
-            self.problems.append(missing_path(document, path, reference.path or "", what="file"))
+        if self._is_missing(document, path, reference.path or "", "file"):
             return None
         nested = self._nested(document, path, reference.path or "")
         if nested is None:
@@ -119,9 +122,7 @@ class EnvironmentReading:
         if reference.kind not in (LOCAL, FILE):
             return BuildContext(path=text, dockerfile_path=dockerfile)
         folder = absolute(document, reference.path or "")
-        if kind_of(folder) != "folder":
-            self.problems.append(missing_path(document, (*path, "path"), text, what="folder"))
-        elif kind_of(folder / dockerfile) != "file":
+        if not self._is_missing(document, (*path, "path"), text, "folder") and self._lacks(folder / dockerfile):
             key = "dockerfile_path" if "dockerfile_path" in value else "path"
             message = f"'{dotted((*path, key))}': there is no file '{dockerfile}' in '{text}'"
             hint = f"looked for {folder / dockerfile}; name it with dockerfile_path"
@@ -138,9 +139,7 @@ class EnvironmentReading:
             message = f"'{dotted(path)}' must be a local file, not '{value}'"
             hint = "copy the conda file beside the spec and name it"
             self.problems.append(document.problem("invalid_value", path, message, value=value, hint=hint))
-        elif kind_of(absolute(document, text)) != "file":
-            self.problems.append(missing_path(document, path, text, what="file"))
-        else:
+        elif not self._is_missing(document, path, text, "file"):
             nested = self._nested(document, path, text)
             if nested is not None:
                 self._check_conda(nested, (), nested.data)
@@ -176,11 +175,21 @@ class EnvironmentReading:
                 hint = f"write '{name}={mark.raw}', or give the list under '- pip:'"
         self.problems.append(document.problem("invalid_value", path, message, value=item, hint=hint))
 
+    def _is_missing(self, document: Document, path: KeyPath, text: str, what: str) -> bool:
+        """Whether no such file or folder can be looked at; told, unless paths do not count."""
+        missing = self.library.kind_of(absolute(document, parse(text).path or "")) != what
+        if missing and self.paths:
+            self.problems.append(missing_path(document, path, text, what=what))
+        return missing
+
+    def _lacks(self, place: Path) -> bool:
+        return self.paths and self.library.kind_of(place) != "file"
+
     def _nested(self, document: Document, path: KeyPath, text: str) -> Document | None:
         """A file that this document names, read; its problems are kept with its own lines."""
         place = absolute(document, text)
         try:
-            nested = read_file(place, source=beside(document, text))
+            nested = self.library.read(place, source=beside(document, text))
         except InvalidSpecError as error:
             self.problems += error.problems
             return None
@@ -193,7 +202,7 @@ class EnvironmentReading:
 
 def _place(document: Document) -> str:
     """Absolute path of a document's file; paths inside a conda file (`-r requirements.txt`) start beside it."""
-    return str(document.folder / Path(document.source).name)
+    return document.place
 
 
 def _reference_problem(document: Document, path: KeyPath, reference: Reference) -> Problem | None:

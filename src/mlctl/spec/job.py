@@ -14,12 +14,16 @@ from typing import Any
 from mlctl.entities.command_job import CommandJob, Distribution, Input, Output, Resources
 from mlctl.entities.environment import Environment
 from mlctl.errors import UnsupportedError
+from mlctl.spec.check import SpecCheck, check_document
 from mlctl.spec.document import Document
-from mlctl.spec.job_rules import JobReading
+from mlctl.spec.kinds import KINDS
 from mlctl.spec.overrides import override_document
-from mlctl.spec.problems import Problem
+from mlctl.spec.paths import absolute, kind_of
+from mlctl.spec.problems import WARNING, Problem
 from mlctl.spec.reader import read_file
-from mlctl.spec.validate import check, refuse_if_any
+from mlctl.spec.references import FILE, LOCAL, parse
+from mlctl.spec.rules.command import variable_items
+from mlctl.spec.validate import refuse_if_any
 
 AVAILABLE_TYPES = ("command",)
 OTHER_TYPES = ("pipeline", "sweep", "spark", "automl", "import", "parallel", "finetuning", "distillation")
@@ -37,13 +41,12 @@ def load_command_job(
     document = read_file(path)
     override_document(document, overrides, fields or {})
     _refuse_other_types(document)
-    data, problems, warnings = check(document, "commandJob")
-    reading = JobReading(document, data, [*problems])
-    environment = reading.read()
-    refuse_if_any(document, reading.problems)
+    spec = check_document(document, KINDS["commandJob"])
+    refuse_if_any(document, [found for found in spec.problems if found.severity != WARNING])
     # without problems there is an environment
+    environment = spec.environments[("environment",)]
     assert environment is not None
-    return _command_job(reading, data, environment), [*warnings, *reading.warnings]
+    return _command_job(spec, environment), spec.problems
 
 
 def _refuse_other_types(document: Document) -> None:
@@ -58,21 +61,22 @@ def _refuse_other_types(document: Document) -> None:
         )
 
 
-def _command_job(reading: JobReading, data: Mapping[str, Any], environment: Environment) -> CommandJob:
+def _command_job(spec: SpecCheck, environment: Environment) -> CommandJob:
+    data, document = spec.data, spec.document
     return CommandJob(
         command=data["command"],
         environment=environment,
         name=data.get("name"),
         compute=data.get("compute"),
-        code=reading.code,
+        code=_code(document, data.get("code")),
         display_name=data.get("display_name"),
         experiment_name=data.get("experiment_name"),
         description=data.get("description"),
         parent_job_name=data.get("parent_job_name"),
         tags=dict(data.get("tags") or {}),
         properties=dict(data.get("properties") or {}),
-        environment_variables=reading.variables,
-        inputs={name: _input(name, value, reading) for name, value in data.get("inputs", {}).items()},
+        environment_variables=_variables(data.get("environment_variables") or {}),
+        inputs={name: _input(name, value, document) for name, value in data.get("inputs", {}).items()},
         outputs={
             name: _output(name, value or {})
             for name, value in data.get("outputs", {}).items()
@@ -85,23 +89,44 @@ def _command_job(reading: JobReading, data: Mapping[str, Any], environment: Envi
         identity=data.get("identity"),
         queue_settings=data.get("queue_settings"),
         document=dict(data),
-        source=reading.document.source,
-        lines=reading.document.lines(),
+        source=document.source,
+        lines=document.lines(),
     )
 
 
-def _input(name: str, value: Any, reading: JobReading) -> Input:
+def _code(document: Document, text: str | None) -> str | None:
+    """The code folder, absolute when it is local."""
+    return _absolute(document, text) if text else None
+
+
+def _variables(given: Any) -> dict[str, str]:
+    """Environment variables as text, from the map or the list form."""
+    return {name: "" if value is None else str(value) for _, name, value in variable_items(given)}
+
+
+def _absolute(document: Document, text: str) -> str:
+    """A local path made absolute; any other reference stays as it is."""
+    reference = parse(text)
+    return str(absolute(document, reference.path or "")) if reference.kind in (LOCAL, FILE) else text
+
+
+def _input(name: str, value: Any, document: Document) -> Input:
     if not isinstance(value, dict):
         return Input(name, type="literal", value=value)
     if "path" not in value:
         return Input(name, type="literal", value=value["value"])
+    path = _absolute(document, value["path"])
     return Input(
         name,
-        type=reading.input_types.get(name) or value.get("type", "uri_folder"),
+        type=value.get("type") or _guessed_type(path),
         mode=value.get("mode", "ro_mount"),
-        path=reading.input_paths.get(name, value["path"]),
+        path=path,
         path_on_compute=value.get("path_on_compute"),
     )
+
+
+def _guessed_type(path: str) -> str:
+    return "uri_file" if kind_of(Path(path)) == "file" else "uri_folder"
 
 
 _PRINTED_SERVICES = ("Tracking", "Studio")

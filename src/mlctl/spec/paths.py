@@ -15,7 +15,7 @@ Kind = Literal["file", "folder"]
 
 def absolute(document: Document, text: str) -> Path:
     """A path of the document, made absolute and free of `..`; symbolic links stay."""
-    return Path(os.path.normpath(document.folder / text))
+    return Path(os.path.normpath(os.path.join(document.folder, text)))  # noqa: PTH118
 
 
 def beside(document: Document, text: str) -> str:

@@ -11,8 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlctl.spec.codes import code_of
+
 ERROR = "error"
 WARNING = "warning"
+INCOMPLETE = "incomplete"
+"""Severities. What is incomplete lacks what an option of the command can supply: a note, an error when strict."""
 
 _LONGEST_EXCERPT = 160
 
@@ -52,7 +56,8 @@ def render_problem(problem: Problem, text: str | None = None) -> str:
     `text` is the whole text of the file; without it the problem's own excerpt is shown. No trailing newline.
     """
     lines = [f"{problem.location}: " if problem.location else ""]
-    lines[0] += f"{problem.severity}[{problem.code}]: {problem.message}"
+    number = code_of(problem.code)
+    lines[0] += f"{problem.severity}[{number}{' ' if number else ''}{problem.code}]: {problem.message}"
     excerpt = line_of(text, problem.line) if text is not None else problem.excerpt
     if problem.line and excerpt is not None and excerpt.strip():
         lines += _excerpt_with_caret(excerpt, problem.line, problem.column)
@@ -66,12 +71,13 @@ def render_problem(problem: Problem, text: str | None = None) -> str:
 def validation_result(problems: Iterable[Problem]) -> dict[str, Any]:
     """The result object of `validate`: {result, errors: [{path, message, value, location}], warnings: [...]}.
 
-    Field names are az's; `line`, `column`, `code` and `hint` are added. `result` is Succeeded when there is no error.
+    Field names are az's; `line`, `column`, `code`, `rule` and `hint` are added. What is incomplete is among the warnings.
+    `result` is Succeeded when there is no error.
     """
     errors: list[dict[str, Any]] = []
     warnings: list[dict[str, Any]] = []
     for problem in problems:
-        (warnings if problem.severity == WARNING else errors).append(_as_data(problem))
+        (errors if problem.severity == ERROR else warnings).append(_as_data(problem))
     return {"result": "Failed" if errors else "Succeeded", "errors": errors, "warnings": warnings}
 
 
@@ -126,7 +132,8 @@ def _as_data(problem: Problem) -> dict[str, Any]:
         "location": location,
         "line": problem.line or None,
         "column": problem.column or None,
-        "code": problem.code,
+        "code": code_of(problem.code),
+        "rule": problem.code,
         "hint": problem.hint,
     }
 

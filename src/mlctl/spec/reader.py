@@ -1,7 +1,8 @@
 """YAML text becomes a `Document`: data with line and column marks, and nothing taken for granted.
 
-Contract: YAML 1.1 as PyYAML's safe loader reads it, because az does. Different on purpose: duplicate keys are refused,
-timestamps stay text, keys are always the text that was written, and what the reader is willing to hold is bounded.
+Contract: YAML 1.1 as PyYAML's safe loader reads it, because az does. Different on purpose: of duplicate keys the last
+one wins with a warning, timestamps stay text, keys are always the text that was written, and what the reader is willing
+to hold is bounded.
 The only module of the specs that knows PyYAML; its C parser is used where there is one.
 """
 
@@ -95,8 +96,6 @@ def read_text(text: str, *, source: str) -> Document:
     root = composer.compose()
     builder = _Builder(composer)
     data = builder.build(root, (), root)
-    if builder.problems:
-        raise InvalidSpecError(summary(builder.problems, source), problems=builder.problems)
     return Document(data=data, marks=builder.marks, source=source, text=text, warnings=builder.warnings)
 
 
@@ -123,6 +122,7 @@ class _Composer:
         self.text = text
         self.source = source
         self.loader = _BASE(text)
+        self.resolvers = self.loader.yaml_implicit_resolvers
         self.anchors: dict[str, _Node] = {}
         self.count = 0
 
@@ -140,6 +140,9 @@ class _Composer:
                 hint = "keep one document per file; remove what follows this '---'"
                 self.fail("several_documents", line, column, "the file holds more than one document", hint=hint)
         except yaml.MarkedYAMLError as error:
+            if "nesting depth" in str(error.problem):
+                # newer releases of PyYAML have a bound of their own
+                self._too_deep(*_start_of(error))
             message, hint, line, column = explain(error, self.text)
             self.fail("yaml", line, column, message, hint=hint)
         if root.pairs is None:
@@ -157,8 +160,7 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event.anchor, line, column)
         if depth > DEEPEST:
-            message = f"maps and lists are nested more than {DEEPEST} deep"
-            self.fail("too_deep", line, column, message, hint="is this the right file?")
+            self._too_deep(line, column)
         self.count += 1
         if self.count > MOST_VALUES:
             message = f"the file holds more than {MOST_VALUES} keys and values, too many for a spec"
@@ -182,6 +184,10 @@ class _Composer:
         node.open = False
         return node
 
+    def _too_deep(self, line: int, column: int) -> NoReturn:
+        message = f"maps and lists are nested more than {DEEPEST} deep"
+        self.fail("too_deep", line, column, message, hint="is this the right file?")
+
     def _alias(self, anchor: str | None, line: int, column: int) -> _Node:
         node = self.anchors.get(anchor or "")
         if node is None:
@@ -196,7 +202,7 @@ class _Composer:
         """The resolved tag without its prefix: str, int, map, …"""
         scalar = isinstance(event, yaml.ScalarEvent)
         if scalar and event.tag is None:
-            return str(self.loader.resolve(yaml.ScalarNode, event.value, event.implicit)).removeprefix(_TAG)
+            return self._resolved(event.value) if event.implicit[0] else "str"
         own = "str" if scalar else "seq" if isinstance(event, yaml.SequenceStartEvent) else "map"
         if event.tag in (None, "!"):
             return own
@@ -206,6 +212,13 @@ class _Composer:
             shown = str(event.tag).replace(_TAG, "!!")
             self.fail("yaml", line, column, f"the tag {shown} means nothing here", hint="remove the tag")
         return tag
+
+    def _resolved(self, raw: str) -> str:
+        """The tag of a plain scalar: what its text looks like."""
+        for tag, pattern in self.resolvers.get(raw[:1], ()):
+            if pattern.match(raw):
+                return str(tag).removeprefix(_TAG)
+        return "str"
 
     def fail(self, code: str, line: int, column: int, message: str, *, hint: str) -> NoReturn:
         excerpt = line_of(self.text, line)
@@ -220,7 +233,6 @@ class _Builder:
         self.limit = composer.count + LARGEST_EXPANSION
         self.count = 0
         self.marks: dict[KeyPath, Mark] = {}
-        self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
 
     def build(self, node: _Node, path: KeyPath, key: _Node) -> Any:
@@ -246,7 +258,6 @@ class _Builder:
             name = self._key(key, path)
             if name in seen:
                 self._duplicate(name, (*path, name), key, seen[name])
-                continue
             seen[name] = key
             data[name] = self.build(value, (*path, name), key)
         self._merge(merged, data, path)
@@ -287,20 +298,8 @@ class _Builder:
         return key.raw
 
     def _duplicate(self, name: str, path: KeyPath, key: _Node, first: _Node) -> None:
-        if len(self.problems) >= MOST_PROBLEMS:
-            return
-        self.problems.append(
-            Problem(
-                "duplicate_key",
-                dotted(path),
-                f"the key '{name}' stands here a second time (first on line {first.line})",
-                hint="remove one of the two; az takes the last one without a word",
-                source=self.composer.source,
-                line=key.line,
-                column=key.column,
-                excerpt=line_of(self.composer.text, key.line),
-            )
-        )
+        message = f"the key '{name}' stands here a second time (first on line {first.line}), this one counts"
+        self._warn("duplicate_key", path, key, message, "remove one of the two; az takes the last one without a word")
 
     def _scalar(self, node: _Node, path: KeyPath) -> Any:
         raw = node.raw or ""
@@ -335,6 +334,11 @@ _WORDS = {"bool": "true or false", "null": "nothing", "float": "a number", "time
 
 def _start(event: Any) -> tuple[int, int]:
     return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+def _start_of(error: Any) -> tuple[int, int]:
+    mark = error.problem_mark or error.context_mark
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
 def _position(text: str, offset: int) -> tuple[int, int]:

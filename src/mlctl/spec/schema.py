@@ -1,20 +1,22 @@
 """The JSON Schemas: found, read once, and looked into.
 
-They live in `schemas/` at the top of the repository and in `mlctl/schemas` of the installed package. A schema is loaded
-together with `common.schema.json`, whose definitions become its own, so that every `$ref` is a local `#/$defs/name`.
+They live in `schemas/` at the top of the repository and in `mlctl/schemas` of the installed package. Several files share
+definitions (`step.schema.json#/$defs/commandStep`); names of definitions are unique over all files. A schema is loaded
+with the definitions that it reaches, so that it is complete in itself and every `$ref` is a local `#/$defs/name`.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 Schema = dict[str, Any]
 
-_COMMON = "common.schema.json"
+_REFERENCE = re.compile(r'"\$ref": *"([A-Za-z]+)\.schema\.json#/')
 
 
 def schemas_folder() -> Path:
@@ -25,16 +27,69 @@ def schemas_folder() -> Path:
 
 
 @functools.cache
+def schema_names() -> tuple[str, ...]:
+    """Names of all schemas of documents; files that only hold shared definitions are left out."""
+    names = (path.name.removesuffix(".schema.json") for path in sorted(schemas_folder().glob("*.schema.json")))
+    return tuple(name for name in names if {"properties", "anyOf"} & _read(name)[0].keys())
+
+
+@functools.cache
 def load_schema(name: str) -> Schema:
     """The schema `name` (such as `commandJob`), complete in itself."""
-    folder = schemas_folder()
-    own = (folder / f"{name}.schema.json").read_text(encoding="utf-8").replace(f"{_COMMON}#", "#")
-    schema: Schema = json.loads(own)
-    common: Schema = json.loads((folder / _COMMON).read_text(encoding="utf-8"))
-    schema["$defs"] = {**common["$defs"], **schema.get("$defs", {})}
+    own, _ = _read(name)
+    known: Schema = {}
+    waiting, read = [name], set()
+    while waiting:
+        file = waiting.pop()
+        if file not in read:
+            read.add(file)
+            schema, others = _read(file)
+            known.update(schema.get("$defs", {}))
+            waiting += others
     # a relative $id would be the base of the references
-    schema.pop("$id", None)
-    return schema
+    root = {key: value for key, value in own.items() if key not in ("$id", "$defs")}
+    root["$defs"] = _reached(root, known)
+    return root
+
+
+@functools.cache
+def _read(name: str) -> tuple[Schema, list[str]]:
+    """A schema file with local references, and the names of the other files that it refers to."""
+    text = (schemas_folder() / f"{name}.schema.json").read_text(encoding="utf-8")
+    others = sorted(set(_REFERENCE.findall(text)))
+    schema: Schema = json.loads(_REFERENCE.sub('"$ref": "#/', text))
+    return schema, others
+
+
+def _reached(root: Schema, known: Schema) -> Schema:
+    """The definitions that a schema needs, directly or through others."""
+    reached: Schema = {}
+    waiting = list(_references(root))
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached[name] = known[name]
+            if name not in _needs:
+                # names are unique over all files, so this holds for every schema
+                _needs[name] = tuple(_references(known[name]))
+            waiting += _needs[name]
+    return dict(sorted(reached.items()))
+
+
+_needs: dict[str, tuple[str, ...]] = {}
+"""Name of a definition -> the definitions that it refers to."""
+
+
+def _references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if key == "$ref" and isinstance(value, str):
+                yield value.removeprefix("#/$defs/")
+            else:
+                yield from _references(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from _references(value)
 
 
 def resolve(schema: Schema, root: Schema) -> Schema:
@@ -62,59 +117,20 @@ def types_of(schema: Schema) -> tuple[str, ...]:
 
 def type_of(value: Any) -> str:
     """Name of the JSON type of a value."""
-    for kind, name in ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array")):
-        if isinstance(value, kind):
-            return name
-    return "null" if value is None else "object"
+    return _NAMES.get(type(value), "object")
+
+
+_NAMES: dict[type, str] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+    type(None): "null",
+}
 
 
 def known_keys(schema: Schema, root: Schema) -> list[str]:
     """Keys that a person may write in an object of this schema."""
     properties = schema.get("properties", {})
     return [key for key in properties if key != "$schema" and not resolve(properties[key], root).get("readOnly")]
-
-
-def choose_branch(value: Any, branches: Sequence[Schema], root: Schema) -> Schema | None:
-    """The alternative that was probably meant: by JSON type, then by `type`, then by the keys that fit best.
-
-    None when no alternative has the value's JSON type, or when the value's `type` belongs to none of them.
-    """
-    candidates = [resolve(branch, root) for branch in branches]
-    candidates = [branch for branch in candidates if _admits(branch, value)]
-    if not candidates or not isinstance(value, dict):
-        return candidates[0] if candidates else None
-    kind = value.get("type")
-    if isinstance(kind, str):
-        named = [branch for branch in candidates if _has_type(branch, kind, root)]
-        if named or any("type" in branch.get("properties", {}) for branch in candidates):
-            return named[0] if named else None
-    return max(candidates, key=lambda branch: _fit(value, branch))
-
-
-def branch_types(branches: Sequence[Schema], root: Schema) -> list[str]:
-    """Every value of `type` that one of the alternatives takes."""
-    return list(_types_named(branches, root))
-
-
-def _types_named(branches: Sequence[Schema], root: Schema) -> Iterator[str]:
-    for branch in branches:
-        yield from resolve(branch, root).get("properties", {}).get("type", {}).get("enum", ())
-
-
-def _admits(branch: Schema, value: Any) -> bool:
-    types = types_of(branch)
-    name = type_of(value)
-    return not types or name in types or (name == "integer" and "number" in types)
-
-
-def _has_type(branch: Schema, kind: str, root: Schema) -> bool:
-    declared = resolve(branch.get("properties", {}).get("type", {}), root)
-    if "enum" in declared:
-        return kind.lower() in declared["enum"]
-    return bool(declared)
-
-
-def _fit(value: dict[str, Any], branch: Schema) -> int:
-    missing = sum(1 for key in branch.get("required", ()) if key not in value)
-    unknown = sum(1 for key in value if key not in branch.get("properties", {}))
-    return -2 * missing - unknown

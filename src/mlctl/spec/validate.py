@@ -9,16 +9,16 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from mlctl.errors import InvalidSpecError
+from mlctl.spec.branches import choose_branch, unknown_discriminator
 from mlctl.spec.coercion import coerce, misread
 from mlctl.spec.document import Document, KeyPath, dotted, in_file_order
-from mlctl.spec.problems import Problem, closest, did_you_mean, summary
+from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, closest, did_you_mean, summary
 from mlctl.spec.schema import (
     Schema,
-    branch_types,
-    choose_branch,
     known_keys,
     load_schema,
     resolve,
@@ -44,13 +44,14 @@ _TYPE_WORDS = {
 def check(document: Document, name: str) -> tuple[Any, list[Problem], list[Problem]]:
     """Check a document against schema `name` (`commandJob`, …).
 
-    Returns the data with what az forgives put right, the errors in file order, and the warnings.
+    Returns the data with what az forgives put right, the errors in file order (what a command's option can still supply
+    is among them, with severity `incomplete`), and the warnings.
     """
     root = load_schema(name)
     data, warnings = coerce(document, root)
     problems: list[Problem] = []
     for problem in _problems(_Scope(document, name, root), data, root, ()):
-        problems.append(problem)
+        (warnings if problem.severity == WARNING else problems).append(problem)
         if len(problems) >= MOST_PROBLEMS:
             break
     # what stands under a read-only key is dropped, so nothing is said about it either
@@ -121,8 +122,9 @@ def _alternatives(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
     branch = choose_branch(finding.value, branches, scope.root)
     if branch is not None:
         yield from _problems(scope, finding.value, branch, finding.path)
-    elif isinstance(finding.value, dict) and (types := branch_types(branches, scope.root)):
-        yield _not_one_of(scope.document, (*finding.path, "type"), finding.value["type"], types)
+    elif isinstance(finding.value, dict) and (wrong := unknown_discriminator(finding.value, branches, scope.root)):
+        key, allowed = wrong
+        yield _not_one_of(scope.document, (*finding.path, key), finding.value[key], allowed)
     else:
         titles = [resolve(branch, scope.root).get("title", "a value") for branch in branches]
         expected = finding.schema.get("x-expected") or _listed(titles)
@@ -144,7 +146,12 @@ def _required(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
     hint = f"add '{key}: …'" + (f" ({about.rstrip('.')})" if about else "")
     if key == "path" and path[:1] == ("inputs",):
         hint = "add 'path: …' for data, or 'value: …' for a literal"
-    yield scope.document.problem("missing_key", path, f"'{dotted(path)}' is missing", hint=hint)
+    option = finding.schema.get("x-supplied", {}).get(key)
+    if option and finding.schema.get("x-supplied-without") not in finding.value:
+        message, hint = f"'{dotted(path)}' is left to an option of the command", f"give {option}, or add '{key}: …'"
+        yield scope.document.problem("left_to_option", path, message, hint=hint, severity=INCOMPLETE)
+    else:
+        yield scope.document.problem("missing_key", path, f"'{dotted(path)}' is missing", hint=hint)
 
 
 def _additional(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
@@ -155,8 +162,12 @@ def _additional(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
         otherwise = _elsewhere(key, finding.path, scope.root) or f"known keys: {', '.join(known)}"
         hint = did_you_mean(key, known, otherwise=otherwise)
         message = f"unknown key '{key}'{where}"
+        severity = ERROR
+        if finding.schema.get("x-unknown") == WARNING:
+            message, severity = f"{message}, Azure ML ignores it", WARNING
         value = finding.value.get(key)
-        yield scope.document.problem("unknown_key", path, message, value=value, hint=hint, on_key=True)
+        found = scope.document.problem("unknown_key", path, message, value=value, hint=hint, on_key=True)
+        yield found if severity == ERROR else replace(found, severity=severity)
 
 
 def _enum(scope: _Scope, finding: _Finding) -> Iterator[Problem]:

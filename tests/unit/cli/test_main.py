@@ -185,7 +185,7 @@ def test_secrets_are_masked() -> None:
     ("words", "message", "hint"),
     [
         (["jbo"], "no such command: mlctl jbo", "did you mean job?"),
-        (["model"], "no such command: mlctl model", "commands: job, compute"),
+        (["zzz"], "no such command: mlctl zzz", "commands: job, compute"),
         (["probe"], "mlctl probe needs a command", "one of value, nothing"),
         (["probe", "vlaue"], "no such command: mlctl probe vlaue", "did you mean value?"),
         (["probe", "value", "--outptu", "x"], "no such option: --outptu", "--output"),

@@ -66,7 +66,7 @@ def test_flags_win_over_set(spec: Path) -> None:
 def test_problems_in_set_values_name_the_option(spec: Path) -> None:
     problems = refused(spec, "limits.timeout=soon", "inputs.d.path=./none", name="a b")
     assert [problem.location for problem in problems] == [
-        "--set limits.timeout=soon", "--name a b", "--set inputs.d.path=./none",
+        "--set limits.timeout=soon", "--set inputs.d.path=./none", "--name a b",
     ]  # fmt: skip
 
 

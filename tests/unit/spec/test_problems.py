@@ -12,7 +12,7 @@ WRONG = Problem(
 
 def test_a_problem_shows_line_caret_expected_and_hint() -> None:
     assert render_problem(WRONG).splitlines() == [
-        "job.yml:4:11: error[not_allowed]: 'inputs.data.mode' cannot be 'fast'",
+        "job.yml:4:11: error[MLC1104 not_allowed]: 'inputs.data.mode' cannot be 'fast'",
         "  4 |     mode: fast",
         "    |           ^",
         "  expected: one of: ro_mount",
@@ -38,7 +38,7 @@ def test_a_long_line_is_cut_around_the_place() -> None:
 
 def test_a_value_of_an_option_names_the_option() -> None:
     problem = Problem("wrong_type", "limits.timeout", "m", source="--set limits.timeout=x")
-    assert render_problem(problem) == "--set limits.timeout=x: error[wrong_type]: m"
+    assert render_problem(problem) == "--set limits.timeout=x: error[MLC1103 wrong_type]: m"
 
 
 def test_validation_result_has_the_fields_of_az() -> None:

@@ -20,6 +20,10 @@ def data(text: str) -> Any:
     return read_text(text, source="f.yml").data
 
 
+def warnings(text: str) -> list[tuple[str, int, int]]:
+    return [(found.code, found.line, found.column) for found in read_text(text, source="job.yml").warnings]
+
+
 def problems(text: str | bytes) -> list[tuple[str, int, int]]:
     with pytest.raises(InvalidSpecError) as caught:
         read_text(text, source="f.yml") if isinstance(text, str) else read_bytes(text, source="f.yml")
@@ -48,11 +52,13 @@ def test_marks_count_from_one_and_know_key_and_value() -> None:
 
 
 def test_columns_count_characters_not_bytes() -> None:
-    assert problems("ä: {ö: 1, ö: 2}\n") == [("duplicate_key", 1, 11)]
+    assert warnings("ä: {ö: 1, ö: 2}\n") == [("duplicate_key", 1, 11)]
 
 
-def test_all_duplicate_keys_are_told() -> None:
-    assert problems("a: 1\na: 2\nb:\n  c: 1\n  c: 2\n") == [("duplicate_key", 2, 1), ("duplicate_key", 5, 3)]
+def test_all_duplicate_keys_are_told_and_the_last_one_wins() -> None:
+    text = "a: 1\na: 2\nb:\n  c: 1\n  c: 2\n"
+    assert warnings(text) == [("duplicate_key", 2, 1), ("duplicate_key", 5, 3)]
+    assert data(text) == {"a": 2, "b": {"c": 2}}
 
 
 def test_merge_keys_yield_to_own_keys_and_to_earlier_maps() -> None:
@@ -141,7 +147,7 @@ def test_a_file_without_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_many_problems_are_cut_off() -> None:
-    assert len(problems("a: 1\n" * 5000)) == 100
+    assert len(warnings("a: 1\n" * 5000)) == 100
 
 
 @settings(max_examples=150, deadline=2000)

@@ -1,0 +1,38 @@
+"""The verb `validate`, which every group has whose specs az takes from a file; groups that have only this live here."""
+
+from __future__ import annotations
+
+import functools
+from typing import Annotated, Any
+
+import typer
+
+from mlctl.cli.command import Result, Verb, command, verb_of
+from mlctl.cli.options import POLICY, File, SetValues
+from mlctl.context import Context
+
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit code 5 when the file is wrong, or when options must still give something.")
+]
+
+
+@functools.cache
+def validate_verb(family: str) -> Verb:
+    """`mlctl <family> validate`."""
+
+    @command(accepted=POLICY, name="validate")
+    def validate(_context: Context, *, file: File, set_: SetValues = None, strict: Strict = False) -> Result:
+        """Check a YAML file, offline, with line and column of each problem; nothing is created.
+
+        The result is az's: {"result", "errors", "warnings"}.
+        """
+        from mlctl.operations.validation import check_one
+        from mlctl.spec.problems import INCOMPLETE, validation_result
+
+        problems = check_one(file, family, overrides=set_ or [])
+        result: dict[str, Any] = validation_result(problems)
+        incomplete = any(problem.severity == INCOMPLETE for problem in problems)
+        failed = result["result"] == "Failed" or incomplete
+        return Result(result, exit_code=5 if strict and failed else 0)
+
+    return verb_of(validate)

@@ -1,0 +1,70 @@
+"""Which files are meant: by files, folders, globs, or standard input."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlctl.errors import NotFoundError
+
+SUFFIXES = (".yml", ".yaml")
+STDIN = "-"
+STDIN_NAME = "<stdin>"
+
+_NEVER = frozenset({"node_modules", "__pycache__", "site-packages", "venv"})
+
+
+@dataclass(frozen=True, slots=True)
+class SpecFile:
+    """A file to look at. `source`: its name for messages, as the user would write it. `found`: in a folder or by a glob,
+    not named itself. `content`: what standard input held; `path` is then the folder where its relative paths start.
+    """
+
+    path: Path
+    source: str
+    found: bool = False
+    content: bytes | None = None
+
+
+def find_spec_files(paths: Sequence[str], *, stdin: bytes | None = None) -> list[SpecFile]:
+    """The YAML files that the paths mean, each once, those of a folder in order of their names.
+
+    `-` is standard input, whose content the caller has read. Folders are walked without hidden folders, environments and
+    packages. Raises NotFoundError for a path that leads nowhere.
+    """
+    found: dict[str, SpecFile] = {}
+    for path in paths:
+        for file in _files(path, stdin):
+            found.setdefault(os.path.abspath(file.path) if file.content is None else STDIN, file)  # noqa: PTH100
+    return list(found.values())
+
+
+def _files(path: str, stdin: bytes | None) -> Iterator[SpecFile]:
+    if path == STDIN:
+        yield SpecFile(Path(), STDIN_NAME, content=stdin or b"")
+    elif Path(path).is_dir():
+        yield from _walk(path)
+    elif os.path.lexists(path):
+        yield SpecFile(Path(path), path)
+    elif any(character in path for character in "*?["):
+        matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - keeps the path as the user wrote it
+        if not matches:
+            raise NotFoundError(f"nothing matches '{path}'", hint="quote the pattern only if mlctl should expand it")
+        for match in matches:
+            if Path(match).is_file():
+                yield SpecFile(Path(match), match, found=True)
+    else:
+        raise NotFoundError(f"there is no file or folder '{path}'", hint="check the path")
+
+
+def _walk(folder: str) -> Iterator[SpecFile]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _NEVER)
+        for name in sorted(names):
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                path = os.path.normpath(os.path.join(place, name))  # noqa: PTH118
+                if Path(path).is_file():
+                    yield SpecFile(Path(path), path, found=True)

@@ -1,0 +1,118 @@
+"""Which alternative of an `anyOf` was meant: by JSON type, by `type` and `task`, then by the keys that fit best.
+
+An alternative is looked into once; schemas stay for the life of the process, so what was seen is kept with them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from mlctl.spec.schema import Schema, resolve, type_of, types_of
+
+DISCRIMINATORS = ("type", "task")
+"""Keys that say which alternative a map is."""
+
+
+def choose_branch(value: Any, branches: Sequence[Schema], root: Schema) -> Schema | None:
+    """The alternative that was probably meant.
+
+    None when no alternative has the value's JSON type, or when the value's `type` or `task` belongs to none of them.
+    """
+    candidates = _admitting(value, branches, root)
+    if isinstance(value, str):
+        fitting = [branch for branch in candidates if branch.takes_text(value)]
+        # text that fits nowhere is more likely a wrong word than a broken expression
+        candidates = fitting or sorted(candidates, key=lambda branch: "enum" not in branch.schema)
+    if not candidates or not isinstance(value, dict):
+        return candidates[0].schema if candidates else None
+    for key in DISCRIMINATORS:
+        named = _named(candidates, key, value.get(key))
+        if named is None:
+            return None
+        candidates = named
+    if len(candidates) == 1:
+        return candidates[0].schema
+    return max(candidates, key=lambda branch: branch.fit(value)).schema
+
+
+def unknown_discriminator(
+    value: dict[str, Any], branches: Sequence[Schema], root: Schema
+) -> tuple[str, list[str]] | None:
+    """The key (`type` or `task`) whose value belongs to no alternative, and the values that do."""
+    candidates = _admitting(value, branches, root)
+    for key in DISCRIMINATORS:
+        named = _named(candidates, key, value.get(key))
+        if named is None:
+            return key, list(dict.fromkeys(word for branch in candidates for word in branch.words[key]))
+        candidates = named
+    return None
+
+
+class _Branch:
+    """One alternative, and what tells it from the others."""
+
+    __slots__ = ("any_type", "has", "open", "properties", "required", "schema", "types", "words")
+
+    def __init__(self, schema: Schema, root: Schema) -> None:
+        self.schema = schema
+        types = types_of(schema)
+        self.types = frozenset((*types, "integer") if "number" in types else types)
+        self.any_type = not types
+        self.properties = frozenset(schema.get("properties", ()))
+        self.required = tuple(schema.get("required", ()))
+        self.has = frozenset(DISCRIMINATORS) & self.properties
+        self.words: dict[str, tuple[str, ...]] = {}
+        self.open: dict[str, bool] = {}
+        for key in DISCRIMINATORS:
+            declared = resolve(schema.get("properties", {}).get(key, {}), root)
+            words = declared.get("enum", [declared["const"]] if "const" in declared else [])
+            self.words[key] = tuple(word for word in words if isinstance(word, str))
+            self.open[key] = bool(declared) and not {"enum", "const"} & declared.keys()
+
+    def takes_text(self, value: str) -> bool:
+        """Whether text is one of the words, or of the form, that the alternative wants."""
+        if "enum" in self.schema:
+            return value.lower() in (str(word).lower() for word in self.schema["enum"])
+        return "pattern" not in self.schema or re.search(self.schema["pattern"], value) is not None
+
+    def fit(self, value: dict[str, Any]) -> int:
+        """How well the keys of a map fit: the higher the better."""
+        missing = sum(1 for key in self.required if key not in value)
+        unknown = sum(1 for key in value if key not in self.properties)
+        return -2 * missing - unknown
+
+
+def _admitting(value: Any, branches: Sequence[Schema], root: Schema) -> list[_Branch]:
+    """The alternatives that take values of this JSON type."""
+    name = type_of(value)
+    return [branch for branch in _seen(branches, root) if branch.any_type or name in branch.types]
+
+
+_known: dict[int, tuple[Sequence[Schema], list[_Branch]]] = {}
+
+
+def _seen(branches: Sequence[Schema], root: Schema) -> list[_Branch]:
+    found = _known.get(id(branches))
+    if found is None or found[0] is not branches:
+        found = _known[id(branches)] = (branches, [_Branch(schema, root) for schema in _flat(branches, root)])
+    return found[1]
+
+
+def _flat(branches: Sequence[Schema], root: Schema) -> list[Schema]:
+    """The alternatives, those of an alternative that is itself a choice among them."""
+    found: list[Schema] = []
+    for branch in branches:
+        resolved = resolve(branch, root)
+        found += _flat(resolved["anyOf"], root) if "anyOf" in resolved else [resolved]
+    return found
+
+
+def _named(candidates: list[_Branch], key: str, word: Any) -> list[_Branch] | None:
+    """Those with this value of a discriminator; all when it says nothing, None when it is wrong for all of them."""
+    if not isinstance(word, str) or not any(key in branch.has for branch in candidates):
+        return candidates
+    folded = word.lower()
+    closed = [branch for branch in candidates if any(folded == known.lower() for known in branch.words[key])]
+    return closed or [branch for branch in candidates if branch.open[key]] or None

@@ -1,0 +1,206 @@
+"""A document of a known kind is checked: its shape by schema, then by the rules of its kind, all in one run.
+
+A rule is a function `(spec: SpecCheck) -> None` that tells problems through `spec.error` and `spec.warn`; `mlctl.spec.rules`
+says which rules a kind has. A part that the schema refused is not looked at again (`spec.is_sound`). Files that a spec
+names are checked as what they are meant to be, and their problems are told with their own lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlctl.entities.environment import Environment
+from mlctl.errors import InvalidSpecError, MlctlError
+from mlctl.spec.document import Document, KeyPath, dotted, in_file_order
+from mlctl.spec.kinds import TYPES, Kind, kind_of_type
+from mlctl.spec.library import Library
+from mlctl.spec.paths import absolute, beside, missing_path
+from mlctl.spec.problems import ERROR, INCOMPLETE, Problem, did_you_mean
+from mlctl.spec.schema import Schema, load_schema
+from mlctl.spec.validate import check
+
+DEEPEST_FILES = 16
+"""Files that name files that name files: a pipeline in a pipeline in …"""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """What is checked. `paths`: local files and folders are there. `secrets`: keys and tokens in plain text are refused."""
+
+    paths: bool = True
+    secrets: bool = False
+
+
+@dataclass(slots=True)
+class SpecCheck:
+    """One document on its way through the rules.
+
+    `data`: what the schema made of it. `root`: the schema. `problems`: errors, warnings and what is incomplete, those of
+    nested files included. `trail`: the files that led here, for files that name each other in a circle. `environments`:
+    those that the document uses, by the path where they stand; None when they are wrong. `files`: other specs that it names,
+    likewise.
+    """
+
+    document: Document
+    kind: Kind
+    data: dict[str, Any]
+    root: Schema
+    options: CheckOptions
+    library: Library
+    problems: list[Problem] = field(default_factory=list)
+    trail: tuple[str, ...] = ()
+    refused: frozenset[str] = frozenset()
+    nested: dict[tuple[str, str], SpecCheck] = field(default_factory=dict)
+    environments: dict[KeyPath, Environment | None] = field(default_factory=dict)
+    files: dict[KeyPath, SpecCheck | None] = field(default_factory=dict)
+
+    def error(
+        self,
+        code: str,
+        path: KeyPath,
+        message: str,
+        *,
+        value: Any = None,
+        expected: str | None = None,
+        hint: str | None = None,
+        on_key: bool = False,
+        at: tuple[int, int] | None = None,
+    ) -> None:
+        """Tell an error at a value, or at its key; `at` is an exact line and column."""
+        self.problems.append(
+            self.document.problem(
+                code, path, message, value=value, expected=expected, hint=hint, on_key=on_key, at=at
+            )
+        )
+
+    def warn(
+        self, code: str, path: KeyPath, message: str, *, value: Any = None, hint: str | None = None
+    ) -> None:
+        """Tell a warning."""
+        self.problems.append(self.document.warning(code, path, message, value=value, hint=hint))
+
+    def incomplete(self, code: str, path: KeyPath, message: str, *, hint: str | None = None) -> None:
+        """Tell what is left for an option of the command to supply."""
+        self.problems.append(self.document.problem(code, path, message, hint=hint, severity=INCOMPLETE))
+
+    def is_sound(self, path: KeyPath) -> bool:
+        """Whether the schema let pass what stands at a path, and everything above and below it."""
+        if not self.refused:
+            return True
+        key = dotted(path)
+        return not any(
+            bad == key or bad.startswith((f"{key}.", f"{key}[")) or key.startswith((f"{bad}.", f"{bad}["))
+            for bad in self.refused
+        )
+
+    def mapping(self, *path: str | int) -> dict[str, Any]:
+        """The map at a path of the data; empty when there is none, or something else."""
+        here: Any = self.data
+        for part in path:
+            here = here.get(part) if isinstance(here, Mapping) else None
+        return here if isinstance(here, dict) else {}
+
+    def file(self, path: KeyPath, text: str, kind: Kind) -> SpecCheck | None:
+        """The check of a file that the value at `path` names; None when it cannot be read (which is told)."""
+        document = self.open(path, text)
+        return None if document is None else self.descend(path, document, kind)
+
+    def open(self, path: KeyPath, text: str) -> Document | None:
+        """The YAML file that the value at `path` names, read; None when it cannot be (which is told)."""
+        place = absolute(self.document, text)
+        if self.library.kind_of(place) != "file":
+            if self.options.paths:
+                self.problems.append(missing_path(self.document, path, text, what="file"))
+            return None
+        try:
+            return self.library.read(place, source=beside(self.document, text))
+        except InvalidSpecError as error:
+            self._adopt(error.problems)
+        except MlctlError as error:
+            self.error("missing_path", path, error.message, value=text, hint=error.hint)
+        return None
+
+    def descend(self, path: KeyPath, document: Document, kind: Kind) -> SpecCheck | None:
+        """The check of a nested file's document, its problems taken over; None for files that lead to themselves."""
+        place = document.place
+        if place in self.trail or len(self.trail) >= DEEPEST_FILES:
+            message = f"'{dotted(path)}': {document.source} leads back to itself"
+            self.error("file_cycle", path, message, hint="a pipeline cannot contain itself; name another file")
+            return None
+        key = (place, kind.name)
+        # a component that is named by its file is anonymous: what its own name says does not count
+        anonymous = kind.family == "component"
+        if key not in self.nested:
+            trail = (*self.trail, place)
+            self.nested[key] = check_document(document, kind, self.options, self.library, trail, self.nested)
+        found = self.nested[key]
+        own = (document.source, "name")
+        self._adopt([problem for problem in found.problems if not (anonymous and (problem.source, problem.path) == own)])
+        return found
+
+    def _adopt(self, problems: list[Problem]) -> None:
+        known = {(found.source, found.line, found.column, found.code, found.path) for found in self.problems}
+        self.problems += [
+            found
+            for found in problems
+            if (found.source, found.line, found.column, found.code, found.path) not in known
+        ]
+
+
+def check_document(
+    document: Document,
+    kind: Kind,
+    options: CheckOptions | None = None,
+    library: Library | None = None,
+    trail: tuple[str, ...] = (),
+    nested: dict[tuple[str, str], SpecCheck] | None = None,
+) -> SpecCheck:
+    """Check a document against everything that is known about its kind; `problems` of the result are in file order."""
+    from mlctl.spec.rules import rules_of
+
+    data, problems, warnings = check(document, kind.name)
+    unknown = _unknown_type(document, kind)
+    if unknown is not None:
+        problems = [unknown, *(found for found in problems if found.path != unknown.path)]
+    spec = SpecCheck(
+        document=document,
+        kind=kind,
+        data=data,
+        root=load_schema(kind.name),
+        options=options or CheckOptions(),
+        library=library or Library(),
+        problems=[*problems, *warnings],
+        trail=trail or (document.place,),
+        refused=frozenset(found.path for found in problems if found.severity == ERROR),
+        nested={} if nested is None else nested,
+    )
+    if isinstance(data, dict):
+        for rule in rules_of(kind):
+            rule(spec)
+    spec.problems = in_file_order(_distinct(spec.problems), document.source)
+    return spec
+
+
+def _distinct(problems: list[Problem]) -> list[Problem]:
+    """Each problem once, wherever it was noticed."""
+    found = {(problem.source, problem.line, problem.column, problem.code, problem.message): problem for problem in problems}
+    return list(found.values())
+
+
+
+
+def _unknown_type(document: Document, kind: Kind) -> Problem | None:
+    """The problem of a `type` that no kind of the family has; the schema knows the type of its own kind only."""
+    key = "kind" if kind.family == "workspace" else "type"
+    value = document.data.get(key) if isinstance(document.data, dict) else None
+    types = TYPES.get(kind.family)
+    if types is None or not isinstance(value, str) or kind.family == "connection" or kind_of_type(kind.family, value):
+        return None
+    if key == "kind" and value.lower() == "default":
+        return None
+    allowed = ", ".join(types)
+    hint = did_you_mean(value, types, otherwise=f"use one of: {allowed}")
+    message = f"'{key}' cannot be '{value}'"
+    return document.problem("not_allowed", (key,), message, value=value, expected=f"one of: {allowed}", hint=hint)

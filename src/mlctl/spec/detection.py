@@ -1,0 +1,265 @@
+"""Which kind of spec a document is, by what it holds.
+
+Azure ML never reads `$schema`: a command decides the family, and keys inside decide the kind. Without a command, the
+family is what the keys say when they say it clearly, else what `$schema` says, else the best guess from the shape.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from mlctl.spec.kinds import KINDS, TYPES, Kind, default_kind, kind_named, kind_of_type
+
+_AZURE = re.compile(r"azureml|azure-ml|machinelearningservices", re.IGNORECASE)
+
+_FOREIGN_TEXT = (
+    (re.compile(r"^apiVersion:\s*\S", re.MULTILINE), re.compile(r"^kind:\s*\S", re.MULTILINE), "a Kubernetes manifest"),
+    (re.compile(r"^on:", re.MULTILINE), re.compile(r"^\s+runs-on:|^\s+uses:", re.MULTILINE), "a GitHub workflow"),
+    (re.compile(r"^(?:stages|pool|steps|jobs|extends):", re.MULTILINE),
+     re.compile(r"^\s*- (?:task|stage|script|job|template|deployment): ", re.MULTILINE), "an Azure pipeline"),
+)  # fmt: skip
+
+_TELLING = re.compile(
+    r"^(command|environment|code|compute|jobs|trial|search_space|endpoint_name|instance_type|instance_count|conda_file|"
+    r"code_configuration|auth_mode|traffic|experiment_name|environment_variables|inputs|outputs):",
+    re.MULTILINE,
+)
+FLOW = "a prompt flow"
+
+_PRIMITIVES = frozenset({"string", "integer", "number", "boolean"})
+_ASSET_TYPES = frozenset({"uri_file", "uri_folder", "mltable"})
+_REGISTRY = frozenset(
+    {"name", "description", "tags", "location", "public_network_access", "intellectual_property_publisher",
+     "managed_resource_group", "replication_locations", "container_registry", "identity"}
+)  # fmt: skip
+_MODEL_TYPES = frozenset({"custom_model", "mlflow_model", "triton_model"})
+_JOB_ONLY = frozenset(
+    {
+        "compute", "experiment_name", "limits", "services", "identity", "queue_settings", "environment_variables",
+        "settings", "parent_job_name", "trial", "objective", "task", "resources", "distribution",
+    }
+)  # fmt: skip
+_COMPONENT_ONLY = frozenset({"is_deterministic", "additional_includes", "version", "successful_return_code"})
+
+
+class Detected(NamedTuple):
+    """The kind of a document, or why it is none (`kind` is None and `reason` says what it is instead).
+
+    `claimed`: the kind that `$schema` names, when the keys say another family.
+    """
+
+    kind: Kind | None
+    reason: str = ""
+    claimed: Kind | None = None
+
+
+def foreign_text(text: str) -> str | None:
+    """What a file is that can be told from its text not to be an Azure ML spec; None when it may be one."""
+    if _AZURE.search(text.partition("\n\n")[0][:400]):
+        return None
+    for first, second, what in _FOREIGN_TEXT:
+        if first.search(text) and second.search(text):
+            return what
+    return None
+
+
+def looks_like_spec(text: str) -> bool:
+    """Whether text that is no YAML was meant to be an Azure ML spec: it speaks of Azure ML, or has several of its keys."""
+    return bool(_AZURE.search(text)) or len(set(_TELLING.findall(text))) > 1
+
+
+def detect(data: Any) -> Detected:
+    """The kind of a document's data."""
+    if not isinstance(data, Mapping):
+        return Detected(None, "a list" if isinstance(data, list) else "no map of keys")
+    named = data.get("$schema")
+    claimed, foreign = _claimed(named) if isinstance(named, str) else (None, None)
+    if foreign:
+        return Detected(None, foreign)
+    shape = _clear_family(data)
+    if claimed is not None:
+        if shape is not None and claimed.family not in shape:
+            family = shape[0]
+            return Detected(_refined(family, data) or default_kind(family), claimed=claimed)
+        return Detected(_refined_claim(claimed, data))
+    if shape is None:
+        what = _foreign_shape(data)
+        if what:
+            return Detected(None, what)
+    family = _component_or_job(data) if shape == ("job", "component") else shape[0] if shape else _guess(data)
+    kind = None if family is None else _refined(family, data) or default_kind(family)
+    return Detected(kind) if kind else Detected(None, "no kind of Azure ML spec that is known")
+
+
+def claimed_kind(address: str) -> Kind | None:
+    """The kind that a `$schema` names; None when it names none that is known."""
+    return _claimed(address)[0]
+
+
+def refine(kind: Kind, data: Any) -> Kind:
+    """The kind of the same family that the document's keys mean."""
+    return (_refined_claim(kind, data) or kind) if isinstance(data, Mapping) else kind
+
+
+def _claimed(address: str) -> tuple[Kind | None, str | None]:
+    """The kind that `$schema` names; or, when it is no Azure ML schema, what that says about the file."""
+    if "promptflow" in address:
+        return None, FLOW
+    if not _AZURE.search(address):
+        known = kind_named(address.rpartition("/")[2])
+        return known, None
+    name = address.rpartition("/")[2].removesuffix(".json").removesuffix(".schema")
+    return kind_named(name), None
+
+
+def _refined_claim(claimed: Kind, data: Mapping[str, Any]) -> Kind:
+    if claimed.name in ("featureSetSpecification", "featureSetBackfill", "modelPackage", "dataImport", "deploymentTemplate"):
+        return claimed
+    if claimed.name == "data" and "source" in data and "path" in data:
+        return KINDS["dataImport"]
+    found = _refined(claimed.family, data)
+    if found is not None:
+        return found
+    return claimed if "type" in data or "kind" in data else _without_type(claimed)
+
+
+def _without_type(claimed: Kind) -> Kind:
+    """A file whose `$schema` names one type, and that leaves `type` out, is what az takes it for: the default."""
+    if claimed.family in ("job", "component", "online-deployment"):
+        return default_kind(claimed.family) or claimed
+    return claimed
+
+
+def _refined(family: str, data: Mapping[str, Any]) -> Kind | None:  # noqa: PLR0911 - one line per family
+    """The kind in a family by `type` or by the keys that az goes by; None when they say nothing."""
+    if family == "schedule":
+        for key, name in (("create_monitor", "monitorSchedule"), ("import_data", "importSchedule")):
+            if key in data:
+                return KINDS[name]
+        return KINDS["jobSchedule"] if "create_job" in data else None
+    if family == "online-endpoint":
+        return KINDS["kubernetesOnlineEndpoint" if "compute" in data else "managedOnlineEndpoint"]
+    value = data.get("kind" if family == "workspace" else "type")
+    if isinstance(value, str):
+        return kind_of_type(family, value) or _meant(family, value)
+    if family == "data" and "source" in data:
+        return KINDS["dataImport"]
+    if family == "job" and "jobs" in data and "command" not in data:
+        return KINDS["pipelineJob"] if data.get("type") is None else None
+    if family == "batch-deployment":
+        if "settings" in data:
+            return KINDS["modelBatchDeployment"]
+        return KINDS["pipelineComponentBatchDeployment"] if "component" in data and "model" not in data else None
+    return None
+
+
+def _meant(family: str, value: str) -> Kind | None:
+    """The kind whose `type` was probably meant by one that does not exist."""
+    types = TYPES.get(family)
+    if not types:
+        return None
+    from mlctl.spec.problems import closest
+
+    word = closest(value, types)
+    return KINDS[types[word]] if word else None
+
+
+def _clear_family(data: Mapping[str, Any]) -> tuple[str, ...] | None:  # noqa: PLR0911, C901 - one line per sign
+    """The families that the keys allow, when they leave no doubt; the likeliest first."""
+    keys = data.keys()
+    if {"create_job", "create_monitor", "import_data"} & keys:
+        return ("schedule",)
+    if "replication_locations" in keys:
+        return ("registry",)
+    if "endpoint_name" in keys or {"code_configuration", "scale_settings", "request_settings"} & keys:
+        return ("batch-deployment", "online-deployment") if _is_batch(data) else ("online-deployment", "batch-deployment")
+    if "index_columns" in keys:
+        return ("feature-store-entity",)
+    if "command" in keys and ("environment" in keys or data.get("type") == "command"):
+        return ("job", "component")
+    if "trial" in keys and ("search_space" in keys or "objective" in keys):
+        return ("job",)
+    if data.get("type") == "pipeline" and isinstance(data.get("jobs"), Mapping):
+        return ("job", "component")
+    return None
+
+
+def _is_batch(data: Mapping[str, Any]) -> bool:
+    return data.get("type") in ("model", "pipeline") or bool(
+        {"mini_batch_size", "output_action", "max_concurrency_per_instance", "retry_settings", "compute"} & data.keys()
+    )
+
+
+def _component_or_job(data: Mapping[str, Any]) -> str:
+    """`component` or `job`, for what may be both: a component declares, a job gives."""
+    score = 2 * len(_COMPONENT_ONLY & data.keys()) - 2 * len(_JOB_ONLY & data.keys() - {"resources", "distribution"})
+    for group in ("inputs", "outputs"):
+        ports = data.get(group)
+        if not isinstance(ports, Mapping):
+            continue
+        for port in ports.values():
+            if not isinstance(port, Mapping) or "path" in port or "value" in port:
+                score -= 1
+            elif port.get("type") in _PRIMITIVES or {"optional", "default", "enum", "min", "max"} & port.keys():
+                score += 2
+            elif group == "inputs":
+                score += 1
+    return "component" if score > 0 or (score == 0 and {"name", "display_name"} <= data.keys()) else "job"
+
+
+def _guess(data: Mapping[str, Any]) -> str | None:  # noqa: PLR0911, PLR0912, C901 - one line per sign, read in order
+    """The family that the shape makes likely, without `$schema` and without a clear sign."""
+    keys = data.keys()
+    value = data.get("type")
+    kind = value.lower() if isinstance(value, str) else None
+    if kind in TYPES["job"] and {"command", "jobs", "trial", "entry", "task", "component", "training_data"} & keys:
+        return _component_or_job(data)
+    if kind in TYPES["component"] and {"task", "entry", "command", "source", "jobs"} & keys:
+        return "component"
+    if keys <= _REGISTRY and {"location", "public_network_access"} & keys and "name" in keys and len(keys) > 2:
+        return "registry"
+    if kind in TYPES["datastore"] and {"account_name", "store_name", "one_lake_workspace_name"} & keys:
+        return "datastore"
+    if kind in TYPES["connection"] or ("credentials" in keys and kind and {"target", "endpoint"} & keys):
+        return "connection"
+    if kind in TYPES["compute"] or (kind and {"size", "max_instances", "min_instances"} & keys):
+        return "compute"
+    if kind in _MODEL_TYPES or ("flavors" in keys and "path" in keys):
+        return "model"
+    if kind in _ASSET_TYPES and "path" in keys:
+        return "data"
+    if data.get("kind") in ("hub", "project") or {"hbi_workspace", "key_vault", "application_insights"} & keys:
+        return "workspace"
+    if "auth_mode" in keys or "traffic" in keys or "mirror_traffic" in keys:
+        return "batch-endpoint" if "defaults" in keys else "online-endpoint"
+    if {"image", "build"} & keys and "name" in keys and not {"steps", "services", "jobs"} & keys:
+        return "environment"
+    if "conda_file" in keys:
+        return "environment"
+    if "specification" in keys and "entities" in keys:
+        return "feature-set"
+    if "model_id" in keys and keys <= {"$schema", "name", "model_id", "auth_mode", "tags", "properties", "description"}:
+        return "serverless-endpoint"
+    if "jobs" in keys and isinstance(data.get("jobs"), Mapping) and {"inputs", "outputs", "settings"} & keys:
+        return _component_or_job(data)
+    return None
+
+
+def _foreign_shape(data: Mapping[str, Any]) -> str | None:  # noqa: PLR0911 - one line per sign
+    """What a map is that looks like something else than an Azure ML spec."""
+    keys = data.keys()
+    if "dependencies" in keys and ("channels" in keys or isinstance(data["dependencies"], list)):
+        return "a conda file"
+    if "nodes" in keys and ("outputs" in keys or "inputs" in keys):
+        return FLOW
+    if "entry_points" in keys:
+        return "an MLflow project"
+    if "build_dependencies" in keys or ("python" in keys and "dependencies" in keys):
+        return "an MLflow python_env"
+    if isinstance(data.get("services"), Mapping) and "command" not in keys:
+        return "a compose file"
+    if isinstance(data.get("repos"), list):
+        return "a pre-commit configuration"
+    return None

@@ -1,0 +1,49 @@
+"""YAML files that specs name, each read once in a run; what they hold is shared by all who name them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlctl.errors import InvalidSpecError, MlctlError
+from mlctl.spec.document import Document
+from mlctl.spec.paths import kind_of
+from mlctl.spec.problems import Problem
+from mlctl.spec.reader import read_file
+
+
+class Library:
+    """Documents and kinds of paths, by place. `source` is what a file is called in messages: the first name counts."""
+
+    def __init__(self) -> None:
+        self._documents: dict[str, Document | MlctlError] = {}
+        self._kinds: dict[str, str | None] = {}
+
+    def read(self, place: Path, *, source: str) -> Document:
+        """The document at `place`. Raises InvalidSpecError, NotFoundError, AuthError or UsageError, as the reader does."""
+        key = str(place)
+        found = self._documents.get(key)
+        if found is None:
+            try:
+                found = read_file(place, source=source)
+            except MlctlError as error:
+                found = error
+            self._documents[key] = found
+        if isinstance(found, MlctlError):
+            raise found
+        return found
+
+    def add(self, place: Path, document: Document | MlctlError) -> None:
+        """Keep a document that was read already."""
+        self._documents[str(place)] = document
+
+    def kind_of(self, place: Path) -> str | None:
+        """`file`, `folder`, or None when nothing is there."""
+        key = str(place)
+        if key not in self._kinds:
+            self._kinds[key] = kind_of(place)
+        return self._kinds[key]
+
+
+def problems_of(error: MlctlError) -> list[Problem]:
+    """The problems that a reader's error carries; empty when the file could not be read at all."""
+    return list(error.problems) if isinstance(error, InvalidSpecError) else []

@@ -1,0 +1,239 @@
+"""References and local paths, wherever the schema says that there is one.
+
+The schemas mark such keys: `x-local` (a local path that must be there), `x-asset` (an `azureml:` reference, and to what),
+`x-file` (another spec file), `x-bare` (a bare word is a name). One walk through the data finds them all, in every kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from mlctl.spec.check import SpecCheck
+from mlctl.spec.detection import FLOW, detect, refine
+from mlctl.spec.document import Document, KeyPath, dotted
+from mlctl.spec.environment import EnvironmentReading
+from mlctl.spec.kinds import Kind, default_kind, kind_named
+from mlctl.spec.paths import absolute, missing_path
+from mlctl.spec.references import ASSET, FILE, GIT, INVALID, LOCAL, Reference, parse
+from mlctl.spec.branches import choose_branch
+from mlctl.spec.schema import Schema, resolve
+
+
+
+_WHAT = {"folder": "folder", "file": "file", "any": "file or folder"}
+
+
+_EXAMPLES = {
+    "data": "such as azureml://datastores/<datastore>/paths/<path>",
+    "code": "name a local folder",
+    "compute": "such as azureml:<name>",
+    "datastore": "such as azureml:<name>",
+}
+
+
+class _Sort(NamedTuple):
+    """A sort of asset: what it is called, the types in long references, an example."""
+
+    words: str
+    types: tuple[str, ...]
+    needs_version: bool = True
+
+
+_SORTS = {
+    "environment": _Sort("an environment", ("environments",)),
+    "data": _Sort("data or a model", ("data", "datasets", "models")),
+    "model": _Sort("a model", ("models",)),
+    "component": _Sort("a component", ("components",)),
+    "code": _Sort("code", ("codes",)),
+    "compute": _Sort("a compute", ("computes",), needs_version=False),
+    "datastore": _Sort("a datastore", ("datastores",), needs_version=False),
+    "job": _Sort("a job", ("jobs",), needs_version=False),
+    "connection": _Sort("a connection", ("connections",), needs_version=False),
+}
+
+
+def check_annotated(spec: SpecCheck) -> None:
+    """Check every marked text, and every inline environment."""
+    for path, value, schema in _marked(spec.data, spec.root, spec.root, ()):
+        if not spec.is_sound(path):
+            continue
+        if isinstance(value, dict):
+            _check_inline_environment(spec, path, value)
+        elif value and "${{" not in value:
+            _check_text(spec, path, value, schema)
+
+
+def open_spec(spec: SpecCheck, path: KeyPath, text: str, family: str) -> SpecCheck | None:
+    """The check of the spec file that a text names (`file:x.yml` or a path), as a kind of that family.
+
+    `family` may end with the only type that fits, `component:command`. None when the file cannot be read or is
+    something else, which is told.
+    """
+    document = spec.open(path, text)
+    if document is None:
+        return None
+    kind = _kind_of_file(spec, path, document, family)
+    return None if kind is None else spec.descend(path, document, kind)
+
+
+def _marked(value: Any, schema: Schema, root: Schema, path: KeyPath) -> Iterator[tuple[KeyPath, Any, Schema]]:
+    """Texts with marks and inline environments, in the order of the file."""
+    if not _leads_to_marks(schema, root):
+        return
+    schema = _with_marks(schema, root)
+    if value is not None and "anyOf" in schema:
+        branch = choose_branch(value, schema["anyOf"], root)
+        if branch is None:
+            return
+        schema = {**branch, **_marks(schema)}
+    if isinstance(value, dict):
+        if "x-environment" in schema:
+            # its files are read with it
+            yield path, value, schema
+            return
+        properties, others = schema.get("properties", {}), schema.get("additionalProperties")
+        for key, item in value.items():
+            part = properties.get(key, others)
+            if isinstance(part, dict):
+                yield from _marked(item, part, root, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _marked(item, schema.get("items", {}), root, (*path, index))
+    elif isinstance(value, str) and _marks(schema):
+        yield path, value, schema
+
+
+def _with_marks(schema: Schema, root: Schema) -> Schema:
+    """The schema behind a `$ref`, with the marks that stand beside the `$ref`."""
+    if "$ref" not in schema:
+        return schema
+    return {**resolve(schema, root), **_marks(schema)}
+
+
+def _marks(schema: Schema) -> Schema:
+    return {key: schema[key] for key in _MARKS if key in schema}
+
+
+_MARKS = ("x-local", "x-asset", "x-file", "x-bare")
+
+
+_leading: dict[int, tuple[Schema, bool]] = {}
+
+
+def _leads_to_marks(schema: Schema, root: Schema) -> bool:
+    """Whether there is a mark in a schema or anywhere below it. Most parts have none and need not be walked through."""
+    known = _leading.get(id(schema))
+    if known is not None and known[0] is schema:
+        return known[1]
+    # a schema that refers to itself is not a reason for itself
+    _leading[id(schema)] = (schema, False)
+    found = _find_marks(schema, root)
+    _leading[id(schema)] = (schema, found)
+    return found
+
+
+def _find_marks(schema: Schema, root: Schema) -> bool:
+    if _marks(schema) or "x-environment" in schema:
+        return True
+    if "$ref" in schema:
+        return _leads_to_marks(resolve(schema, root), root)
+    parts = [*schema.get("anyOf", ()), *schema.get("properties", {}).values()]
+    parts += [schema[key] for key in ("items", "additionalProperties") if isinstance(schema.get(key), dict)]
+    return any([_leads_to_marks(part, root) for part in parts])
+
+
+def _check_inline_environment(spec: SpecCheck, path: KeyPath, value: dict[str, Any]) -> None:
+    reading = EnvironmentReading(library=spec.library, paths=spec.options.paths)
+    spec.environments[path] = reading.read(spec.document, path, value)
+    spec.problems += [*reading.problems, *reading.warnings]
+
+
+def _check_text(spec: SpecCheck, path: KeyPath, text: str, schema: Schema) -> None:
+    asset = schema.get("x-asset")
+    if asset == "environment":
+        reading = EnvironmentReading(library=spec.library, paths=spec.options.paths)
+        spec.environments[path] = reading.read(spec.document, path, text)
+        spec.problems += [*reading.problems, *reading.warnings]
+        return
+    reference = parse(text)
+    if reference.kind == ASSET:
+        _check_asset(spec, path, reference, asset)
+    elif reference.kind == INVALID:
+        _invalid(spec, path, reference, asset)
+    elif reference.kind in (FILE, LOCAL):
+        _check_local(spec, path, reference, schema)
+    elif reference.kind == GIT and "x-local" not in schema:
+        _invalid(spec, path, reference, asset)
+
+
+def _check_local(spec: SpecCheck, path: KeyPath, reference: Reference, schema: Schema) -> None:
+    text = reference.path or ""
+    if "x-file" in schema and (reference.kind == FILE or _names_file(text) or "x-bare" not in schema):
+        spec.files[path] = open_spec(spec, path, text, schema["x-file"])
+    elif "x-local" in schema and reference.kind == FILE and schema.get("x-asset") != "data":
+        message = f"'{dotted(path)}': '{reference.text}' is a local path, which stands here without 'file:'"
+        spec.error("invalid_reference", path, message, value=reference.text, hint=f"write {text}")
+    elif "x-local" in schema:
+        place = absolute(spec.document, text)
+        if spec.options.paths and spec.library.kind_of(place) is None:
+            spec.problems.append(missing_path(spec.document, path, text, what=_WHAT[schema["x-local"]]))
+    elif "x-bare" not in schema and "x-asset" in schema:
+        sort = _SORTS[schema["x-asset"]]
+        message = f"'{dotted(path)}': '{text}' is not a reference to {sort.words}"
+        hint = f"write azureml:<name>{':<version>' if sort.needs_version else ''}, or give it inline as a map"
+        spec.error("invalid_reference", path, message, value=reference.text, hint=hint)
+
+
+def _check_asset(spec: SpecCheck, path: KeyPath, reference: Reference, asset: str | None) -> None:
+    text = reference.text
+    sort = _SORTS.get(asset or "")
+    if sort is None:
+        return
+    if reference.asset_type is not None and reference.asset_type not in sort.types:
+        message = f"'{dotted(path)}': '{text}' names {reference.asset_type}, {sort.words} is expected"
+        spec.error("invalid_reference", path, message, value=text, hint=f"name {sort.words}")
+    elif sort.needs_version and not reference.is_pinned and reference.registry is None:
+        message = f"'{dotted(path)}': '{text}' lacks a version"
+        spec.error("invalid_reference", path, message, value=text, hint=f"write {text}:<version> or {text}@latest")
+
+
+def _invalid(spec: SpecCheck, path: KeyPath, reference: Reference, asset: str | None) -> None:
+    message = f"'{dotted(path)}': '{reference.text}' is not a reference: {reference.problem or 'not one that fits here'}"
+    hint = _EXAMPLES.get(asset or "", "such as azureml:<name>:<version>")
+    spec.error("invalid_reference", path, message, value=reference.text, hint=hint)
+
+
+def _names_file(text: str) -> bool:
+    return text.endswith((".yml", ".yaml"))
+
+
+def _kind_of_file(spec: SpecCheck, path: KeyPath, document: Document, family: str) -> Kind | None:
+    """The kind that a named file has in the family that is expected of it."""
+    name, _, only = family.partition(":")
+    fallback = kind_named(f"{only}{name}") or default_kind(name) or kind_named(name)
+    assert fallback is not None, family
+    kind = refine(fallback, document.data)
+    detected = detect(document.data)
+    claimed = detected.kind
+    if detected.reason == FLOW and fallback.family == "component":
+        # a prompt flow may run as a component; what it holds is not checked here
+        return None
+    if claimed is not None and claimed.family != fallback.family and _says_otherwise(document, claimed):
+        message = f"'{dotted(path)}': {document.source} is a {claimed.title}, {_article(fallback.family)} is expected"
+        spec.error("wrong_file", path, message, value=spec.document.source, hint=f"name the file of {fallback.title}")
+        return None
+    if only and kind.name != fallback.name:
+        message = f"'{dotted(path)}': {document.source} is a {kind.title}, a {fallback.title} is expected"
+        spec.error("wrong_file", path, message, hint=f"name the file of a {fallback.title}")
+        return None
+    return kind
+
+
+def _says_otherwise(document: Document, claimed: Kind) -> bool:
+    """Whether a file clearly is of the other family: a job and a component look too much alike to be sure."""
+    return {claimed.family} & {"job", "component"} == set() or not {"command", "jobs", "trial"} & document.data.keys()
+
+
+def _article(word: str) -> str:
+    return f"an {word}" if word[0] in "aeiou" else f"a {word}"

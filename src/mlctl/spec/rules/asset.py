@@ -1,0 +1,137 @@
+"""Assets in files of their own: environments, models, data, and their versions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from mlctl.errors import InvalidSpecError, MlctlError
+from mlctl.spec.check import SpecCheck
+from mlctl.spec.document import Document, dotted
+from mlctl.spec.environment import EnvironmentReading
+from mlctl.spec.paths import absolute, beside
+from mlctl.spec.problems import Problem
+from mlctl.spec.references import DATASTORE, FILE, LOCAL, parse
+from mlctl.spec.rules.model import check_model
+from mlctl.spec.rules.parts import is_placeholder, part, text
+
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,254}")
+
+_INLINE_ONLY = ("name", "inference_config")
+"""Keys that are said to be ignored when an environment stands inside a job."""
+
+
+def check_asset(spec: SpecCheck) -> None:
+    """An asset of any kind."""
+    check_version(spec)
+    check = _CHECKS.get(spec.kind.name)
+    if check is not None:
+        check(spec)
+
+
+def check_version(spec: SpecCheck) -> None:
+    """A version that can be written after `azureml:name:`, and that is one."""
+    version = part(spec, "version")
+    if version is None or isinstance(version, bool):
+        return
+    written = str(version)
+    if written.lower() == "latest":
+        message = "'version: latest' makes a version of that name, not the newest one"
+        hint = "leave 'version' out to get the next number; refer to the newest one as azureml:<name>@latest"
+        spec.warn("odd_version", ("version",), message, value=version, hint=hint)
+    elif is_placeholder(written):
+        message = f"'version' is still to be filled in: '{written}'"
+        spec.warn("placeholder", ("version",), message, value=version, hint="write a version, or leave it out")
+    elif not _VERSION.fullmatch(written):
+        message = f"'version' cannot be '{written}'"
+        words = "letters, digits, dots, dashes and underscores"
+        spec.error(
+            "invalid_value", ("version",), message, value=version, expected=words, hint=f"use {words}, such as 1.0.0"
+        )
+
+
+def _check_environment(spec: SpecCheck) -> None:
+    """Image or build, and the conda file, as inside of a job."""
+    if spec.refused:
+        return
+    reading = EnvironmentReading(library=spec.library, paths=spec.options.paths)
+    value = {key: item for key, item in spec.data.items() if key not in _INLINE_ONLY}
+    reading.read(spec.document, (), value)
+    told = {_place(found) for found in spec.problems}
+    spec.problems += [found for found in (*reading.problems, *reading.warnings) if _place(found) not in told]
+
+
+def _place(found: Problem) -> tuple[str, int, int, str]:
+    return found.source, found.line, found.column, found.code
+
+
+def _check_data(spec: SpecCheck) -> None:
+    """The type of data goes with what stands at a local path."""
+    given = text(spec, "path")
+    if given is None or not spec.options.paths:
+        return
+    reference = parse(given)
+    if reference.kind not in (LOCAL, FILE):
+        return
+    place = absolute(spec.document, reference.path or "")
+    kind = text(spec, "type") or "uri_folder"
+    there = spec.library.kind_of(place)
+    wanted = "file" if kind == "uri_file" else "folder"
+    if there is not None and there != wanted:
+        _tell_mismatch(spec, given, kind, there)
+    elif kind == "mltable" and there == "folder":
+        if spec.library.kind_of(place / "MLTable") != "file":
+            message = f"'path': there is no MLTable file in '{given}'"
+            hint = "add the file MLTable to the folder, or write 'type: uri_folder'"
+            spec.error("missing_path", ("path",), message, value=given, hint=hint)
+        else:
+            _check_mltable(spec, f"{reference.path}/MLTable")
+
+
+def _tell_mismatch(spec: SpecCheck, given: str, kind: str, there: str) -> None:
+    message = f"'path': '{given}' is a {there}, type {kind} is a {'file' if there == 'folder' else 'folder'}"
+    if text(spec, "type") is None:
+        message = f"'path': '{given}' is a {there}, and without a type it must be a folder"
+    better = "uri_folder" if there == "folder" else "uri_file"
+    hint = f"write 'type: {better}', or name a {'file' if there == 'folder' else 'folder'}"
+    if kind == "mltable":
+        hint = "name the folder that holds the file MLTable"
+    spec.error("wrong_path", ("path",), message, value=given, hint=hint)
+
+
+def _check_mltable(spec: SpecCheck, name: str) -> None:
+    """An MLTable file is YAML and has paths."""
+    table = _read(spec, name)
+    if table is None:
+        return
+    if not isinstance(table.data, dict) or not isinstance(table.data.get("paths"), list):
+        message = f"{table.source} has no list of 'paths'"
+        hint = "write 'paths:' with '- file: ./a.csv', '- folder: …' or '- pattern: …'"
+        spec.problems.append(table.problem("missing_key", ("paths",), message, hint=hint))
+
+
+def _read(spec: SpecCheck, name: str) -> Document | None:
+    try:
+        return spec.library.read(absolute(spec.document, name), source=beside(spec.document, name))
+    except InvalidSpecError as error:
+        spec.problems += error.problems
+    except MlctlError as error:
+        spec.error("missing_path", ("path",), error.message, value=name, hint=error.hint)
+    return None
+
+
+def _check_import(spec: SpecCheck) -> None:
+    """Imported data goes to a datastore."""
+    given = text(spec, "path")
+    if given is not None and parse(given).kind != DATASTORE and not is_placeholder(given):
+        message = f"'{dotted(('path',))}': '{given}' is not a folder of a datastore"
+        hint = "write azureml://datastores/<datastore>/paths/<folder>/${{name}}"
+        spec.error("invalid_reference", ("path",), message, value=given, hint=hint)
+
+
+_CHECKS: dict[str, Callable[[SpecCheck], None]] = {
+    "environment": _check_environment,
+    "model": check_model,
+    "data": _check_data,
+    "dataImport": _check_import,
+}

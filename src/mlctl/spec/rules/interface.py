@@ -1,0 +1,153 @@
+"""What a component or a step takes and gives: its declared inputs and outputs, and whether a value fits one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+PRIMITIVES = ("string", "integer", "number", "boolean")
+DATA = ("uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model", "path")
+
+_WIDER = {"integer": ("number", "string"), "number": ("string",), "boolean": ("string",)}
+"""Primitive type -> the types that take its values too."""
+
+_TRUTH = frozenset({"true", "false", "yes", "no", "on", "off", "1", "0"})
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A declared input or output. `type` None: not known. `required`: a step must give it."""
+
+    name: str
+    type: str | None = None
+    required: bool = False
+    declaration: Mapping[str, Any] | None = None
+
+    @property
+    def is_primitive(self) -> bool:
+        """Whether it takes a literal and no data."""
+        return self.type in PRIMITIVES
+
+    @property
+    def is_data(self) -> bool:
+        """Whether it takes data and no literal."""
+        return self.type in DATA
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """Inputs and outputs by name; None when they are not known (a component on a server). `source`: who declares them."""
+
+    inputs: Mapping[str, Port] | None
+    outputs: Mapping[str, Port] | None
+    source: str = ""
+
+
+UNKNOWN = Interface(None, None)
+
+
+def declared_interface(data: Mapping[str, Any], source: str) -> Interface:
+    """The interface that a component's document declares."""
+    return Interface(_declared(data, "inputs"), _declared(data, "outputs"), source)
+
+
+def given_interface(data: Mapping[str, Any], source: str = "") -> Interface:
+    """The interface of a job or an inline step, whose inputs and outputs are given rather than declared."""
+    inputs = {name: Port(name, type_given(value)) for name, value in _map(data, "inputs").items()}
+    outputs = {name: Port(name, _type_of_output(value)) for name, value in _map(data, "outputs").items()}
+    return Interface(inputs, outputs, source)
+
+
+def type_given(value: Any) -> str | None:
+    """The type of an input's value: of a literal, or what a data input says it is; None when it cannot be told."""
+    if isinstance(value, Mapping):
+        if "value" in value:
+            return type_given(value["value"])
+        kind = value.get("type")
+        return kind if isinstance(kind, str) else None
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "number"
+    # text may be a literal, or a path where data is expected
+    return None
+
+
+def fits(source: Port, target: Port) -> bool:
+    """Whether what `source` holds may be given to `target`, as far as both types are known."""
+    if source.type is None or target.type is None or source.type == target.type:
+        return True
+    if source.is_primitive and target.is_primitive:
+        return source.type == "string" or target.type in _WIDER[source.type]
+    return source.is_primitive == target.is_primitive
+
+
+def refuse_literal(value: Any, port: Port) -> str | None:  # noqa: PLR0911 - one line per reason
+    """Why a literal cannot be the value of a port, in words that follow 'is …'; None when it can."""
+    if port.is_data:
+        return None if isinstance(value, str) else f"a literal, {port.type} data is expected"
+    if port.type == "boolean":
+        return None if isinstance(value, bool) or str(value).lower() in _TRUTH else "not true or false"
+    if port.type == "integer":
+        number = _number(value)
+        if number is None or number != int(number):
+            return "not a whole number"
+    elif port.type == "number":
+        if _number(value) is None:
+            return "not a number"
+    declaration = port.declaration or {}
+    allowed = declaration.get("enum")
+    if isinstance(allowed, list) and allowed and _text(value) not in {_text(word) for word in allowed}:
+        return f"not one of: {', '.join(_text(word) for word in allowed)}"
+    return _outside(value, declaration) if port.type in ("integer", "number") else None
+
+
+def _outside(value: Any, declaration: Mapping[str, Any]) -> str | None:
+    number = _number(value)
+    low, high = _number(declaration.get("min")), _number(declaration.get("max"))
+    if number is None:
+        return None
+    if low is not None and number < low:
+        return f"less than its min, {declaration['min']}"
+    if high is not None and number > high:
+        return f"more than its max, {declaration['max']}"
+    return None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if abs(number) < 1e300 else None
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _declared(data: Mapping[str, Any], group: str) -> dict[str, Port]:
+    ports = {}
+    for name, value in _map(data, group).items():
+        declaration = value if isinstance(value, Mapping) else {}
+        kind = declaration.get("type")
+        required = group == "inputs" and declaration.get("optional") is not True and "default" not in declaration
+        ports[name] = Port(name, kind if isinstance(kind, str) else None, required, declaration)
+    return ports
+
+
+def _type_of_output(value: Any) -> str | None:
+    if isinstance(value, Mapping):
+        kind = value.get("type", "uri_folder")
+        return kind if isinstance(kind, str) else None
+    return None
+
+
+def _map(data: Mapping[str, Any], group: str) -> Mapping[str, Any]:
+    value = data.get(group)
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,21 @@
+"""What every job has: a name that can be used, and expressions where expressions mean something."""
+
+from __future__ import annotations
+
+import re
+
+from mlctl.entities.job import JOB_NAME
+from mlctl.spec.check import SpecCheck
+
+
+def check_job(spec: SpecCheck) -> None:
+    """Check the job's name."""
+    name = spec.data.get("name")
+    if isinstance(name, str) and not JOB_NAME.fullmatch(name):
+        usable = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:255]
+        hint = f"such as '{usable}'" if usable else "such as 'try-1'"
+        message = (
+            f"'name' cannot be '{name[:80]}': a job name has letters, digits, '-' and '_', up to 255, "
+            "and starts with a letter or a digit"
+        )
+        spec.error("invalid_name", ("name",), message, value=name, hint=hint)

@@ -1,0 +1,96 @@
+"""Named inputs and outputs of jobs: their names, the data they point at, and what stands in the path of an output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mlctl.spec.bindings import macro_problems
+from mlctl.spec.check import SpecCheck
+from mlctl.spec.document import KeyPath, dotted
+from mlctl.spec.paths import absolute
+from mlctl.spec.references import FILE, LOCAL, parse
+
+PORT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def check_inputs(spec: SpecCheck, path: KeyPath, *, needs_path: bool = True) -> None:
+    """Check the inputs at `path` of a job. `needs_path` False: a path may come later (it is told as incomplete)."""
+    for name, value in _entries(spec, path):
+        check_port_name(spec, (*path, name), name, "an input")
+        if not isinstance(value, dict) or "value" in value:
+            continue
+        if value.get("path") in (None, ""):
+            _check_missing_path(spec, (*path, name), value, needs_path=needs_path)
+        elif isinstance(value["path"], str) and "${{" not in value["path"]:
+            _check_data(spec, (*path, name), value)
+
+
+def check_outputs(spec: SpecCheck, path: KeyPath) -> None:
+    """Check the outputs at `path` of a job."""
+    for name, value in _entries(spec, path):
+        check_port_name(spec, (*path, name), name, "an output")
+        if not isinstance(value, dict):
+            continue
+        here: KeyPath = (*path, name)
+        if isinstance(value.get("path"), str):
+            spec.problems += macro_problems(spec.document, (*here, "path"), value["path"])
+        if "version" in value and "name" not in value:
+            message = f"'{dotted((*here, 'version'))}' has no effect without a name to register the output as"
+            spec.warn("ignored", (*here, "version"), message, hint="add 'name: …'")
+
+
+def check_port_name(spec: SpecCheck, path: KeyPath, name: str, what: str) -> None:
+    """Check the name of an input or output; dots join the parts of a group."""
+    if not all(PORT_NAME.fullmatch(part) for part in name.split(".")):
+        message = f"'{name}' cannot be the name of {what}"
+        hint = "use letters, digits and '_', and start with a letter"
+        spec.error("invalid_name", path, message, value=name, hint=hint, on_key=True)
+
+
+def declared(spec: SpecCheck, path: KeyPath = ()) -> dict[str, list[str]]:
+    """Names of the inputs and outputs that the job at `path` has, for its expressions."""
+    return {group: list(spec.mapping(*path, group)) for group in ("inputs", "outputs")}
+
+
+def _entries(spec: SpecCheck, path: KeyPath) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in spec.mapping(*path).items() if spec.is_sound((*path, name))]
+
+
+def _check_missing_path(spec: SpecCheck, path: KeyPath, value: Mapping[str, Any], *, needs_path: bool) -> None:
+    hint = "add 'path: …' for data, or 'value: …' for a literal"
+    here: KeyPath = (*path, "path")
+    if "path" in value:
+        spec.error("empty_value", here, f"'{dotted(here)}' is empty", value=value["path"], hint=hint)
+    elif needs_path:
+        spec.error("missing_key", here, f"'{dotted(here)}' is missing", hint=hint)
+    else:
+        message = f"'{dotted(here)}' is left to whoever starts the pipeline"
+        hint = f"give --set {dotted(here)}=…, or add 'path: …'"
+        spec.incomplete("left_to_option", here, message, hint=hint)
+
+
+def _check_data(spec: SpecCheck, path: KeyPath, value: Mapping[str, Any]) -> None:
+    """The type of a data input against what its local path leads to."""
+    reference = parse(value["path"])
+    if reference.kind not in (LOCAL, FILE) or not spec.options.paths:
+        return
+    here, text = (*path, "path"), reference.path or ""
+    place = absolute(spec.document, text)
+    kind, wanted = spec.library.kind_of(place), value.get("type")
+    if kind is None:
+        return
+    if wanted is None and kind == "file":
+        message = f"'{dotted(path)}' is a file and has no type, taken as uri_file"
+        spec.warn("guessed", here, message, hint="add 'type: uri_file'")
+    elif wanted == "uri_file" and kind == "folder":
+        message = f"'{dotted(here)}' is a folder, but the type is uri_file"
+        spec.error("wrong_type", here, message, value=text, hint="write 'type: uri_folder', or name the file")
+    elif wanted in ("uri_folder", "mltable") and kind == "file":
+        message = f"'{dotted(here)}' is a file, but the type is {wanted}"
+        hint = "write 'type: uri_file', or name the folder" if wanted == "uri_folder" else "name the folder with it"
+        spec.error("wrong_type", here, message, value=text, hint=hint)
+    elif wanted == "mltable" and spec.library.kind_of(place / "MLTable") != "file":
+        message = f"'{dotted(here)}': there is no file MLTable in '{text}'"
+        spec.error("missing_path", here, message, value=text, hint="add the file, or write 'type: uri_folder'")

@@ -1,0 +1,115 @@
+"""Spark jobs, steps and components: entry, modes, resources and the properties that Spark needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlctl.spec.check import SpecCheck
+from mlctl.spec.document import KeyPath, dotted
+from mlctl.spec.paths import absolute
+from mlctl.spec.references import FILE, LOCAL, parse
+from mlctl.spec.rules.command import check_expressions
+from mlctl.spec.rules.ports import check_inputs, check_outputs, declared
+
+_NEEDED = ("spark.driver.cores", "spark.driver.memory", "spark.executor.cores", "spark.executor.memory")
+_INSTANCES = "spark.executor.instances"
+_DYNAMIC = "spark.dynamicAllocation.enabled"
+_LIMITS = ("spark.dynamicAllocation.minExecutors", "spark.dynamicAllocation.maxExecutors")
+
+
+def check_spark(spec: SpecCheck) -> None:
+    """Check a spark job."""
+    check_inputs(spec, ("inputs",))
+    check_outputs(spec, ("outputs",))
+    _check_modes(spec, ())
+    check_place(spec, ())
+    check_conf(spec, ())
+    check_entry(spec, ())
+    check_expressions(spec, ("args",), declared(spec))
+
+
+def check_entry(spec: SpecCheck, path: KeyPath) -> None:
+    """Check that the entry file of what stands at `path` is in its code folder."""
+    entry = spec.mapping(*path, "entry")
+    if "class_name" in entry:
+        here = (*path, "entry", "class_name")
+        message = f"'{dotted(here)}': Azure ML takes an entry file only"
+        spec.error("not_allowed", here, message, value=entry["class_name"], hint="write 'entry: {file: main.py}'")
+    code, file = spec.mapping(*path).get("code"), entry.get("file")
+    if not isinstance(code, str) or not isinstance(file, str) or not spec.options.paths:
+        return
+    reference = parse(code)
+    folder = absolute(spec.document, reference.path or "")
+    if reference.kind in (LOCAL, FILE) and spec.library.kind_of(folder) == "folder":
+        if spec.library.kind_of(folder / file) is None:
+            here = (*path, "entry", "file")
+            message = f"'{dotted(here)}': there is no file '{file}' in '{code}'"
+            spec.error("missing_path", here, message, value=file, hint=f"looked for {folder / file}")
+
+
+def check_place(spec: SpecCheck, path: KeyPath) -> None:
+    """Check that the spark job or step at `path` has a compute or resources, and not both."""
+    value = spec.mapping(*path)
+    if "compute" in value and "resources" in value:
+        message = f"'{dotted((*path, 'resources'))}' and 'compute' exclude each other"
+        hint = "keep resources for serverless Spark, compute for an attached pool"
+        spec.error("conflict", (*path, "resources"), message, hint=hint, on_key=True)
+    elif "compute" not in value and "resources" not in value:
+        message = "a spark job needs resources or a compute"
+        hint = "add 'resources: {instance_type: standard_e4s_v3, runtime_version: \"3.4\"}'"
+        spec.error("missing_key", (*path, "resources"), message, hint=hint)
+
+
+def check_conf(spec: SpecCheck, path: KeyPath) -> None:
+    """Check the Spark properties in `conf` that Azure ML demands."""
+    conf = spec.mapping(*path, "conf")
+    if not spec.is_sound((*path, "conf")):
+        return
+    dynamic = str(conf.get(_DYNAMIC, "")).lower() == "true"
+    needed = (*_NEEDED, *(_LIMITS if dynamic else (_INSTANCES,)))
+    missing = [key for key in needed if conf.get(key) is None]
+    here: KeyPath = (*path, "conf")
+    if missing:
+        message = f"'{dotted(here)}' lacks {', '.join(missing)}"
+        spec.error("missing_key", (*here, missing[0]), message, hint="Azure ML starts no Spark session without them")
+    elif dynamic:
+        _check_executors(spec, here, conf)
+    else:
+        for key in _LIMITS:
+            if key in conf:
+                message = f"'{dotted(here)}': {key} means nothing while {_DYNAMIC} is not true"
+                hint = f"remove it, or add '{_DYNAMIC}: true'"
+                spec.error("conflict", (*here, key), message, value=conf[key], hint=hint, on_key=True)
+
+
+def _check_executors(spec: SpecCheck, path: KeyPath, conf: Mapping[str, Any]) -> None:
+    low, high, count = _whole(conf[_LIMITS[0]]), _whole(conf[_LIMITS[1]]), _whole(conf.get(_INSTANCES))
+    if low is None or high is None:
+        return
+    if not 0 < low <= high:
+        message = f"{_LIMITS[0]} is {low} and maxExecutors {high}"
+        hint = "write at least 1, and not more than maxExecutors"
+        spec.error("out_of_range", (*path, _LIMITS[0]), message, value=low, hint=hint)
+    elif count and not low <= count <= high:
+        message = f"{_INSTANCES} is {count}, not between minExecutors ({low}) and maxExecutors ({high})"
+        spec.error("out_of_range", (*path, _INSTANCES), message, value=count, hint=f"write {low} to {high}")
+
+
+def _check_modes(spec: SpecCheck, path: KeyPath) -> None:
+    """A standalone spark job reads and writes its data in place."""
+    for group, default in (("inputs", "ro_mount"), ("outputs", "rw_mount")):
+        for name, value in spec.mapping(*path, group).items():
+            if isinstance(value, dict) and ("path" in value or group == "outputs") and name != "default":
+                mode = value.get("mode", default)
+                if mode != "direct":
+                    here: KeyPath = (*path, group, name, "mode")
+                    message = f"'{dotted(here)}' is {mode}, a spark job takes direct only"
+                    spec.error("not_allowed", here, message, value=mode, expected="direct", hint="write 'mode: direct'")
+
+
+def _whole(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
