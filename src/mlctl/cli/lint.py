@@ -29,7 +29,7 @@ def lint(
     *,
     paths: Paths = None,
     backend: Annotated[
-        list[str] | None,
+        str | None,
         typer.Option(
             "--backend", metavar="NAMES", help="local, docker, kubernetes, azureml, parted by commas; all without."
         ),
@@ -52,7 +52,7 @@ def lint(
 
     if not paths:
         raise UsageError("mlctl lint needs a file or a folder", hint="mlctl lint . looks at everything below here")
-    backends = chosen_backends(backend)
+    backends = chosen_backends([backend] if backend else None)
     stdin = sys.stdin.buffer.read() if "-" in paths else None
     table = context.settings.text("environments.map")
     curated = load_table(Path(table) if table else None)

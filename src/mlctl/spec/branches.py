@@ -9,9 +9,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from mlctl.spec.problems import closest
 from mlctl.spec.schema import Schema, resolve, type_of, types_of
 
-DISCRIMINATORS = ("type", "task")
+DISCRIMINATORS = ("type", "task", "model_provider")
 """Keys that say which alternative a map is."""
 
 
@@ -40,7 +41,7 @@ def choose_branch(value: Any, branches: Sequence[Schema], root: Schema) -> Schem
 def unknown_discriminator(
     value: dict[str, Any], branches: Sequence[Schema], root: Schema
 ) -> tuple[str, list[str]] | None:
-    """The key (`type` or `task`) whose value belongs to no alternative, and the values that do."""
+    """The key (`type`, `task`, …) whose value belongs to no alternative, and the values that do."""
     candidates = _admitting(value, branches, root)
     for key in DISCRIMINATORS:
         named = _named(candidates, key, value.get(key))
@@ -53,10 +54,11 @@ def unknown_discriminator(
 class _Branch:
     """One alternative, and what tells it from the others."""
 
-    __slots__ = ("any_type", "has", "open", "properties", "required", "schema", "types", "words")
+    __slots__ = ("any_type", "has", "open", "properties", "required", "root", "schema", "types", "words")
 
     def __init__(self, schema: Schema, root: Schema) -> None:
         self.schema = schema
+        self.root = root
         types = types_of(schema)
         self.types = frozenset((*types, "integer") if "number" in types else types)
         self.any_type = not types
@@ -78,10 +80,20 @@ class _Branch:
         return "pattern" not in self.schema or re.search(self.schema["pattern"], value) is not None
 
     def fit(self, value: dict[str, Any]) -> int:
-        """How well the keys of a map fit: the higher the better."""
-        missing = sum(1 for key in self.required if key not in value)
-        unknown = sum(1 for key in value if key not in self.properties)
-        return -2 * missing - unknown
+        """How well the keys of a map fit, and the JSON types of what they hold: the higher the better."""
+        missing = [key for key in self.required if key not in value]
+        unknown = [key for key in value if key not in self.properties]
+        # a key that is misspelt is half there
+        misspelt = sum(1 for key in missing if unknown and closest(key, unknown))
+        odd = sum(1 for key, item in value.items() if key in self.properties and not self._takes(key, item))
+        return -4 * len(missing) - 2 * len(unknown) + 3 * misspelt - odd
+
+    def _takes(self, key: str, item: Any) -> bool:
+        part = resolve(self.schema["properties"][key], self.root)
+        if "anyOf" in part:
+            return bool(_admitting(item, part["anyOf"], self.root))
+        types = types_of(part)
+        return not types or type_of(item) in types or (type_of(item) == "integer" and "number" in types)
 
 
 def _admitting(value: Any, branches: Sequence[Schema], root: Schema) -> list[_Branch]:

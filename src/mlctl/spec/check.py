@@ -17,7 +17,7 @@ from mlctl.spec.document import Document, KeyPath, dotted, in_file_order
 from mlctl.spec.kinds import TYPES, Kind, kind_of_type
 from mlctl.spec.library import Library
 from mlctl.spec.paths import absolute, beside, missing_path
-from mlctl.spec.problems import ERROR, INCOMPLETE, Problem, did_you_mean
+from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, did_you_mean
 from mlctl.spec.schema import Schema, load_schema
 from mlctl.spec.validate import check
 
@@ -76,10 +76,19 @@ class SpecCheck:
         )
 
     def warn(
-        self, code: str, path: KeyPath, message: str, *, value: Any = None, hint: str | None = None
+        self,
+        code: str,
+        path: KeyPath,
+        message: str,
+        *,
+        value: Any = None,
+        hint: str | None = None,
+        on_key: bool = False,
     ) -> None:
-        """Tell a warning."""
-        self.problems.append(self.document.warning(code, path, message, value=value, hint=hint))
+        """Tell a warning at a value, or at its key."""
+        self.problems.append(
+            self.document.problem(code, path, message, value=value, hint=hint, severity=WARNING, on_key=on_key)
+        )
 
     def incomplete(self, code: str, path: KeyPath, message: str, *, hint: str | None = None) -> None:
         """Tell what is left for an option of the command to supply."""

@@ -30,6 +30,10 @@ FLOW = "a prompt flow"
 
 _PRIMITIVES = frozenset({"string", "integer", "number", "boolean"})
 _ASSET_TYPES = frozenset({"uri_file", "uri_folder", "mltable"})
+_WORKSPACE = frozenset(
+    {"hbi_workspace", "key_vault", "application_insights", "managed_network", "customer_managed_key",
+     "customer_managed_keys", "image_build_compute"}
+)  # fmt: skip
 _REGISTRY = frozenset(
     {"name", "description", "tags", "location", "public_network_access", "intellectual_property_publisher",
      "managed_resource_group", "replication_locations", "container_registry", "identity"}
@@ -202,7 +206,7 @@ def _component_or_job(data: Mapping[str, Any]) -> str:
         for port in ports.values():
             if not isinstance(port, Mapping) or "path" in port or "value" in port:
                 score -= 1
-            elif port.get("type") in _PRIMITIVES or {"optional", "default", "enum", "min", "max"} & port.keys():
+            elif str(port.get("type")) in _PRIMITIVES or {"optional", "default", "enum", "min", "max"} & port.keys():
                 score += 2
             elif group == "inputs":
                 score += 1
@@ -228,9 +232,12 @@ def _guess(data: Mapping[str, Any]) -> str | None:  # noqa: PLR0911, PLR0912, C9
         return "compute"
     if kind in _MODEL_TYPES or ("flavors" in keys and "path" in keys):
         return "model"
+    if {"local_path", "asset_path"} & keys and {"name", "version"} <= keys:
+        # keys of an older preview
+        return "model"
     if kind in _ASSET_TYPES and "path" in keys:
         return "data"
-    if data.get("kind") in ("hub", "project") or {"hbi_workspace", "key_vault", "application_insights"} & keys:
+    if data.get("kind") in ("hub", "project") or _WORKSPACE & keys:
         return "workspace"
     if "auth_mode" in keys or "traffic" in keys or "mirror_traffic" in keys:
         return "batch-endpoint" if "defaults" in keys else "online-endpoint"

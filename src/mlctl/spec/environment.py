@@ -25,11 +25,13 @@ class EnvironmentReading:
     """Reads one environment; `problems` and `warnings` grow while it does.
 
     `library`: files are read through it. `paths` False: nothing is looked for on disk, and what depends on it is left out.
+    `serves`: the environment is a deployment's, which has a name and routes.
     """
 
-    def __init__(self, *, library: Library | None = None, paths: bool = True) -> None:
+    def __init__(self, *, library: Library | None = None, paths: bool = True, serves: bool = False) -> None:
         self.library = library or Library()
         self.paths = paths
+        self.serves = serves
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
 
@@ -101,6 +103,8 @@ class EnvironmentReading:
             message = f"{label}: conda_file is ignored beside build"
             hint = "install the packages in the Dockerfile"
             self.warnings.append(document.warning("ignored", (*path, "conda_file"), message, hint=hint))
+        if self.serves:
+            return
         for key, reason in (
             ("name", "an inline environment is not registered"),
             ("inference_config", "it is for endpoints"),

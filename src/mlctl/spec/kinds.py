@@ -183,7 +183,7 @@ TYPES: dict[str, dict[str, str]] = {
 }
 """Family -> value of `type` (`kind` for a workspace) -> kind."""
 
-CASE_COUNTS = ("job", "component", "datastore")
+CASE_COUNTS = ("job", "datastore")
 """Families where az takes `type` in lower case only."""
 
 DEFAULTS: dict[str, str] = {

@@ -180,10 +180,20 @@ def _enum(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
 
 
 def _limit(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
+    if isinstance(finding.value, float) and types_of(finding.schema) == ("integer",):
+        # told already: it is no whole number
+        return
     at_least = _keyword(finding) == "Minimum"
     limit = finding.schema["minimum" if at_least else "maximum"]
     message = f"{_label(finding.path)} is {finding.value}, it must be at {'least' if at_least else 'most'} {limit}"
     hint = f"write a number from {limit}" if at_least else f"write a number up to {limit}"
+    yield scope.document.problem("out_of_range", finding.path, message, value=finding.value, hint=hint)
+
+
+def _above(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
+    limit = finding.schema["exclusiveMinimum"]
+    message = f"{_label(finding.path)} is {finding.value}, it must be more than {limit}"
+    hint = f"write a number above {limit}"
     yield scope.document.problem("out_of_range", finding.path, message, value=finding.value, hint=hint)
 
 
@@ -208,6 +218,7 @@ _DESCRIBERS: dict[str, Callable[[_Scope, _Finding], Iterator[Problem]]] = {
     "Constant": _enum,
     "Minimum": _limit,
     "Maximum": _limit,
+    "ExclusiveMinimum": _above,
     "Pattern": _pattern,
     "MinLength": _empty,
 }

@@ -55,7 +55,7 @@ def test_the_sum_is_on_stderr_and_says_what_is_not_built(call: Call, job: Path) 
 def test_strict_ends_with_nine_only_for_a_back_end_that_was_named(call: Call, job: Path) -> None:
     assert call("lint", "job.yml", "--strict").code == 9
     assert call("lint", "job.yml", "--strict", "--backend", "local,docker").code == 0
-    assert call("lint", "job.yml", "--strict", "--backend", "local", "--backend", "kubernetes").code == 9
+    assert call("lint", "job.yml", "--strict", "--backend", "local,kubernetes").code == 9
     assert call("lint", "job.yml", "--backend", "kubernetes").code == 0
 
 

@@ -226,39 +226,37 @@ def written(data: Any) -> Written:
     """A document as block style YAML. Comments and blank lines between its keys move them about."""
     lines = ["# a document"]
     places: dict[KeyPath, tuple[int, int]] = {}
-    _write(data, (), 0, lines, places)
+    if data:
+        _write(data, (), 0, lines, places)
+    else:
+        lines.append(_scalar(data))
     return Written("\n".join(lines) + "\n", places)
 
 
-def _write(value: Any, path: KeyPath, indent: int, lines: list[str], places: dict[KeyPath, tuple[int, int]]) -> None:
-    """A map or a list that is not empty, on lines of its own; the last line may be an unfinished `- `."""
-    entries = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, item in entries:
-        here = (*path, key)
-        if not lines[-1].endswith("- "):
+def _write(
+    value: Any, path: KeyPath, indent: int, lines: list[str], places: dict[KeyPath, tuple[int, int]], *, begun: bool = False
+) -> int:
+    """A map or a list that is not empty; `begun`: its first entry goes on the last line. Gives back its first line."""
+    first = 0
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if not begun:
             if len(lines) % 7 == 3:
                 lines += ["", f"{' ' * indent}# a remark"]
             lines.append(" " * indent)
-        lines[-1] += f"{_scalar(key)}:" if isinstance(value, dict) else "- "
+        begun = False
         line = len(lines)
+        first = first or line
+        is_item = isinstance(value, list)
+        lines[-1] += "-" if is_item else f"{_scalar(key)}:"
+        start = line
         if isinstance(item, dict | list) and item:
-            is_nested_list = isinstance(value, list) and isinstance(item, list)
-            if is_nested_list:
-                lines[-1] = lines[-1].rstrip(" ") or lines[-1]
-            _write(item, here, indent + 2, lines, places)
-            first = next(iter(places_below(places, here)))
-            places[here] = (first if isinstance(value, list) else line, first)
+            lines[-1] += " " if is_item else ""
+            start = _write(item, (*path, key), indent + 2, lines, places, begun=is_item)
         else:
             text = _block(item, indent) if _is_block(item) else _scalar(item)
-            lines[-1] = f"{lines[-1].rstrip()} {text}".rstrip() if text else lines[-1].rstrip()
-            if _is_block(item):
-                lines += lines.pop().split("\n")
-            places[here] = (line, line)
-
-
-def places_below(places: Mapping[KeyPath, tuple[int, int]], path: KeyPath) -> list[int]:
-    """Lines of the keys right below a path, in order."""
-    return sorted(line for known, (line, _) in places.items() if len(known) == len(path) + 1 and known[:-1] == path)
+            lines += f"{lines.pop()} {text}".rstrip().split("\n")
+        places[(*path, key)] = (start if is_item else line, start)
+    return first
 
 
 def _is_block(value: Any) -> bool:

@@ -21,6 +21,9 @@ from mlctl.spec.schema import Schema, resolve
 
 
 
+INLINE_ENVIRONMENT = "an inline environment"
+"""Title of the schema of an environment that is written out where it is used."""
+
 _WHAT = {"folder": "folder", "file": "file", "any": "file or folder"}
 
 
@@ -30,6 +33,13 @@ _EXAMPLES = {
     "compute": "such as azureml:<name>",
     "datastore": "such as azureml:<name>",
 }
+
+
+_COMPUTE_WORDS = ("serverless", "local")
+"""Computes that have no name of their own."""
+
+_PREFIXED = ("model", "environment")
+"""Sorts whose files are named with `file:` only."""
 
 
 class _Sort(NamedTuple):
@@ -88,7 +98,7 @@ def _marked(value: Any, schema: Schema, root: Schema, path: KeyPath) -> Iterator
             return
         schema = {**branch, **_marks(schema)}
     if isinstance(value, dict):
-        if "x-environment" in schema:
+        if schema.get("title") == INLINE_ENVIRONMENT:
             # its files are read with it
             yield path, value, schema
             return
@@ -134,7 +144,7 @@ def _leads_to_marks(schema: Schema, root: Schema) -> bool:
 
 
 def _find_marks(schema: Schema, root: Schema) -> bool:
-    if _marks(schema) or "x-environment" in schema:
+    if _marks(schema) or schema.get("title") == INLINE_ENVIRONMENT:
         return True
     if "$ref" in schema:
         return _leads_to_marks(resolve(schema, root), root)
@@ -144,7 +154,12 @@ def _find_marks(schema: Schema, root: Schema) -> bool:
 
 
 def _check_inline_environment(spec: SpecCheck, path: KeyPath, value: dict[str, Any]) -> None:
-    reading = EnvironmentReading(library=spec.library, paths=spec.options.paths)
+    _read_environment(spec, path, value)
+
+
+def _read_environment(spec: SpecCheck, path: KeyPath, value: Any) -> None:
+    serves = spec.kind.family in ("online-deployment", "batch-deployment")
+    reading = EnvironmentReading(library=spec.library, paths=spec.options.paths, serves=serves)
     spec.environments[path] = reading.read(spec.document, path, value)
     spec.problems += [*reading.problems, *reading.warnings]
 
@@ -152,9 +167,7 @@ def _check_inline_environment(spec: SpecCheck, path: KeyPath, value: dict[str, A
 def _check_text(spec: SpecCheck, path: KeyPath, text: str, schema: Schema) -> None:
     asset = schema.get("x-asset")
     if asset == "environment":
-        reading = EnvironmentReading(library=spec.library, paths=spec.options.paths)
-        spec.environments[path] = reading.read(spec.document, path, text)
-        spec.problems += [*reading.problems, *reading.warnings]
+        _read_environment(spec, path, text)
         return
     reference = parse(text)
     if reference.kind == ASSET:
@@ -169,20 +182,30 @@ def _check_text(spec: SpecCheck, path: KeyPath, text: str, schema: Schema) -> No
 
 def _check_local(spec: SpecCheck, path: KeyPath, reference: Reference, schema: Schema) -> None:
     text = reference.path or ""
-    if "x-file" in schema and (reference.kind == FILE or _names_file(text) or "x-bare" not in schema):
+    if "x-file" in schema and (reference.kind == FILE or _names_file(spec, text, schema)):
         spec.files[path] = open_spec(spec, path, text, schema["x-file"])
     elif "x-local" in schema and reference.kind == FILE and schema.get("x-asset") != "data":
         message = f"'{dotted(path)}': '{reference.text}' is a local path, which stands here without 'file:'"
         spec.error("invalid_reference", path, message, value=reference.text, hint=f"write {text}")
     elif "x-local" in schema:
-        place = absolute(spec.document, text)
-        if spec.options.paths and spec.library.kind_of(place) is None:
-            spec.problems.append(missing_path(spec.document, path, text, what=_WHAT[schema["x-local"]]))
-    elif "x-bare" not in schema and "x-asset" in schema:
+        _check_there(spec, path, text, schema["x-local"])
+    elif "x-bare" not in schema and "x-asset" in schema and text not in _COMPUTE_WORDS:
         sort = _SORTS[schema["x-asset"]]
         message = f"'{dotted(path)}': '{text}' is not a reference to {sort.words}"
         hint = f"write azureml:<name>{':<version>' if sort.needs_version else ''}, or give it inline as a map"
         spec.error("invalid_reference", path, message, value=reference.text, hint=hint)
+
+
+def _check_there(spec: SpecCheck, path: KeyPath, text: str, wanted: str) -> None:
+    """A local path leads to something, and to a file or a folder where that counts."""
+    if not spec.options.paths:
+        return
+    found = spec.library.kind_of(absolute(spec.document, text))
+    if found is None:
+        spec.problems.append(missing_path(spec.document, path, text, what=_WHAT[wanted]))
+    elif wanted not in ("any", found):
+        message = f"'{dotted(path)}': '{text}' is a {found}, a {wanted} is expected"
+        spec.error("wrong_path", path, message, value=text, hint=f"name a {wanted}")
 
 
 def _check_asset(spec: SpecCheck, path: KeyPath, reference: Reference, asset: str | None) -> None:
@@ -204,8 +227,13 @@ def _invalid(spec: SpecCheck, path: KeyPath, reference: Reference, asset: str | 
     spec.error("invalid_reference", path, message, value=reference.text, hint=hint)
 
 
-def _names_file(text: str) -> bool:
-    return text.endswith((".yml", ".yaml"))
+def _names_file(spec: SpecCheck, text: str, schema: Schema) -> bool:
+    """Whether text without `file:` means another spec: by its suffix, or since it is there."""
+    if schema.get("x-asset") in _PREFIXED:
+        return False
+    if text.endswith((".yml", ".yaml")):
+        return True
+    return "x-bare" not in schema and spec.library.kind_of(absolute(spec.document, text)) == "file"
 
 
 def _kind_of_file(spec: SpecCheck, path: KeyPath, document: Document, family: str) -> Kind | None:
@@ -219,9 +247,15 @@ def _kind_of_file(spec: SpecCheck, path: KeyPath, document: Document, family: st
     if detected.reason == FLOW and fallback.family == "component":
         # a prompt flow may run as a component; what it holds is not checked here
         return None
-    if claimed is not None and claimed.family != fallback.family and _says_otherwise(document, claimed):
-        message = f"'{dotted(path)}': {document.source} is a {claimed.title}, {_article(fallback.family)} is expected"
-        spec.error("wrong_file", path, message, value=spec.document.source, hint=f"name the file of {fallback.title}")
+    what = _article(claimed.title) if claimed is not None else detected.reason
+    if claimed is None:
+        # a map that tells nothing of itself may be meant
+        otherwise = what.startswith(("a ", "an "))
+    else:
+        otherwise = claimed.family != fallback.family and _says_otherwise(document, claimed)
+    if otherwise:
+        message = f"'{dotted(path)}': {document.source} is {what}, {_article(fallback.family)} is expected"
+        spec.error("wrong_file", path, message, hint=f"name the file of {_article(fallback.title)}")
         return None
     if only and kind.name != fallback.name:
         message = f"'{dotted(path)}': {document.source} is a {kind.title}, a {fallback.title} is expected"

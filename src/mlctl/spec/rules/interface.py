@@ -12,7 +12,7 @@ DATA = ("uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "tr
 _WIDER = {"integer": ("number", "string"), "number": ("string",), "boolean": ("string",)}
 """Primitive type -> the types that take its values too."""
 
-_TRUTH = frozenset({"true", "false", "yes", "no", "on", "off", "1", "0"})
+_TRUTH = frozenset({"true", "false"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from mlctl.spec.check import SpecCheck
 from mlctl.spec.document import KeyPath, dotted
 from mlctl.spec.references import find_expressions
 from mlctl.spec.rules.command import check_expressions, check_resources, check_variables
+from mlctl.spec.rules.ports import check_inside
 
 _BATCH_SIZE = re.compile(r"\d+([kKmMgG][bB])?|\$\{\{.*\}\}")
 
@@ -20,6 +21,7 @@ def check_parallel(spec: SpecCheck, path: KeyPath, names: Mapping[str, Collectio
     check_expressions(spec, (*path, "task", "program_arguments"), names)
     _check_input_data(spec, (*path, "input_data"), names)
     _check_rows(spec, (*path, "task", "append_row_to"), names)
+    check_inside(spec, (*path, "task", "entry_script"), spec.mapping(*path, "task").get("code"))
     size = spec.mapping(*path).get("mini_batch_size")
     if isinstance(size, str) and not _BATCH_SIZE.fullmatch(size.strip()):
         message = f"'{dotted((*path, 'mini_batch_size'))}' cannot be '{size}'"

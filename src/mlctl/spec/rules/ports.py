@@ -49,6 +49,23 @@ def check_port_name(spec: SpecCheck, path: KeyPath, name: str, what: str) -> Non
         spec.error("invalid_name", path, message, value=name, hint=hint, on_key=True)
 
 
+def check_inside(spec: SpecCheck, path: KeyPath, code: Any) -> None:
+    """Check that the file that the value at `path` names is in the code folder."""
+    file = spec.mapping(*path[:-1]).get(path[-1])
+    if not isinstance(code, str) or not isinstance(file, str) or not file or "${{" in file or not spec.options.paths:
+        return
+    if spec.mapping(*path[:-2]).get("additional_includes"):
+        # it may be among those
+        return
+    reference = parse(code)
+    folder = absolute(spec.document, reference.path or "")
+    if reference.kind not in (LOCAL, FILE) or spec.library.kind_of(folder) != "folder":
+        return
+    if spec.library.kind_of(folder / file) is None:
+        message = f"'{dotted(path)}': there is no file '{file}' in '{code}'"
+        spec.error("missing_path", path, message, value=file, hint=f"looked for {folder / file}")
+
+
 def declared(spec: SpecCheck, path: KeyPath = ()) -> dict[str, list[str]]:
     """Names of the inputs and outputs that the job at `path` has, for its expressions."""
     return {group: list(spec.mapping(*path, group)) for group in ("inputs", "outputs")}

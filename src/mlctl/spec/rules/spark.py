@@ -7,10 +7,8 @@ from typing import Any
 
 from mlctl.spec.check import SpecCheck
 from mlctl.spec.document import KeyPath, dotted
-from mlctl.spec.paths import absolute
-from mlctl.spec.references import FILE, LOCAL, parse
 from mlctl.spec.rules.command import check_expressions
-from mlctl.spec.rules.ports import check_inputs, check_outputs, declared
+from mlctl.spec.rules.ports import check_inputs, check_inside, check_outputs, declared
 
 _NEEDED = ("spark.driver.cores", "spark.driver.memory", "spark.executor.cores", "spark.executor.memory")
 _INSTANCES = "spark.executor.instances"
@@ -36,16 +34,7 @@ def check_entry(spec: SpecCheck, path: KeyPath) -> None:
         here = (*path, "entry", "class_name")
         message = f"'{dotted(here)}': Azure ML takes an entry file only"
         spec.error("not_allowed", here, message, value=entry["class_name"], hint="write 'entry: {file: main.py}'")
-    code, file = spec.mapping(*path).get("code"), entry.get("file")
-    if not isinstance(code, str) or not isinstance(file, str) or not spec.options.paths:
-        return
-    reference = parse(code)
-    folder = absolute(spec.document, reference.path or "")
-    if reference.kind in (LOCAL, FILE) and spec.library.kind_of(folder) == "folder":
-        if spec.library.kind_of(folder / file) is None:
-            here = (*path, "entry", "file")
-            message = f"'{dotted(here)}': there is no file '{file}' in '{code}'"
-            spec.error("missing_path", here, message, value=file, hint=f"looked for {folder / file}")
+    check_inside(spec, (*path, "entry", "file"), spec.mapping(*path).get("code"))
 
 
 def check_place(spec: SpecCheck, path: KeyPath) -> None:

@@ -11,6 +11,7 @@ from mlctl.spec.references import find_expressions
 from mlctl.spec.rules.command import check_command
 from mlctl.spec.rules.ports import check_inputs, check_outputs, declared
 
+_SCALARS = (str, int, float, bool)
 _BAYESIAN = ("choice", "uniform", "quniform", "randint")
 
 
@@ -67,9 +68,21 @@ def _check_sampling(spec: SpecCheck, path: KeyPath, value: Mapping[str, Any], al
         hint = "list the values with 'type: choice', or write 'sampling_algorithm: random'"
         spec.error("conflict", (*path, "type"), message, value=kind, hint=hint)
     elif algorithm == "bayesian" and kind not in _BAYESIAN:
-        message = f"'{dotted(path)}' is {kind}, but bayesian sampling takes {', '.join(_BAYESIAN)} only"
+        # Azure ML's documentation says so, and its checks let it pass
+        message = f"'{dotted(path)}' is {kind}, bayesian sampling is documented for {', '.join(_BAYESIAN)} only"
         hint = "use one of these, or write 'sampling_algorithm: random'"
-        spec.error("conflict", (*path, "type"), message, value=kind, hint=hint)
+        spec.warn("conflict", (*path, "type"), message, value=kind, hint=hint)
+
+
+def tried_values(distribution: Mapping[str, Any]) -> list[tuple[KeyPath, Any]]:
+    """The values that a parameter certainly takes, with their place in the distribution: choices, and plain bounds."""
+    kind, values = distribution.get("type"), distribution.get("values")
+    if kind == "choice" and isinstance(values, list):
+        return [(("values", index), value) for index, value in enumerate(values) if isinstance(value, _SCALARS)]
+    if kind in ("uniform", "quniform"):
+        bounds = [((key,), distribution.get(key)) for key in ("min_value", "max_value")]
+        return [(key, value) for key, value in bounds if _is_number(value)]
+    return []
 
 
 def _check_limits(spec: SpecCheck, path: KeyPath) -> None:

@@ -13,9 +13,7 @@ from mlctl.spec.problems import closest
 from mlctl.spec.references import Expression, find_expressions
 from mlctl.spec.rules.interface import Interface, Port, fits, refuse_literal, type_given
 from mlctl.spec.rules.steps import Step, texts_of
-
-_OPTIONAL_TO_REQUIRED = "is optional in the pipeline, but the step needs it"
-
+from mlctl.spec.rules.sweep import tried_values
 
 @dataclass(slots=True)
 class Wiring:
@@ -73,7 +71,7 @@ class Wiring:
             target = Port(name)
             if known is not None:
                 if name not in known and name.partition(".")[0] not in known:
-                    what = f"component of step '{step.name}' has no input '{name}'"
+                    what = f"component{f' of step {step.name!r}' if step.path else ''} has no input '{name}'"
                     # Azure ML lets pipelines in pipelines have inputs that nobody reads
                     self._unknown(path, what, name, list(known), is_error=step.type != "pipeline")
                 target = known.get(name, target)
@@ -83,11 +81,33 @@ class Wiring:
             for name, port in known.items():
                 if port.required and name not in offered:
                     self._lacks(step, port)
+            self._check_searched(step, known)
+
+    def _check_searched(self, step: Step, known: Mapping[str, Port]) -> None:
+        """The parameters of a sweep's space are inputs of its trial, and take the values that are tried."""
+        given = _map(step.data, "inputs")
+        for name, distribution in _map(step.data, "search_space").items():
+            path: KeyPath = (*step.path, "search_space", name)
+            if name not in known:
+                what = f"trial of step '{step.name}' has no input '{name}'"
+                self._unknown(path, what, name, list(known))
+            elif self.spec.is_sound(path) and isinstance(distribution, Mapping):
+                for key, value in tried_values(distribution):
+                    reason = refuse_literal(value, known[name])
+                    if reason:
+                        message = f"'{dotted((*path, *key))}': {_shown(value)} is {reason}"
+                        hint = _expectation(known[name])
+                        self.spec.error("type_mismatch", (*path, *key), message, value=value, hint=hint)
+            if name in given:
+                message = f"'{dotted((*step.path, 'inputs', name))}' is given, and searched at the same time"
+                hint = f"remove '{name}' from inputs or from search_space"
+                self.spec.warn("conflict", (*step.path, "inputs", name), message, hint=hint, on_key=True)
 
     def _lacks(self, step: Step, port: Port) -> None:
         path: KeyPath = (*step.path, "inputs", port.name)
         kind = f" ({port.type})" if port.type else ""
-        message = f"step '{step.name}' lacks input '{port.name}'{kind}, its component needs it"
+        who = f"step '{step.name}'" if step.path else "the job"
+        message = f"{who} lacks input '{port.name}'{kind}, its component needs it"
         self.spec.error("missing_input", path, message, hint=f"add '{port.name}: …' under '{dotted(path[:-1])}'")
 
     def _check_value(self, step: Step, path: KeyPath, value: Any, target: Port) -> None:
@@ -109,8 +129,7 @@ class Wiring:
             return
         reason = refuse_literal(text, target)
         if reason:
-            shown = f"'{text}'" if isinstance(text, str) else str(text)
-            message = f"'{dotted(path)}': {shown} is {reason}"
+            message = f"'{dotted(path)}': {_shown(text)} is {reason}"
             self.spec.error("type_mismatch", inner, message, value=text, hint=_expectation(target))
 
     def _check_fit(self, step: Step, path: KeyPath, source: Port, target: Port) -> None:
@@ -118,15 +137,18 @@ class Wiring:
         if literal is not None and target.type is not None and (source.is_primitive or target.is_primitive):
             reason = refuse_literal(literal, target)
             if reason:
-                message = f"'{dotted(path)}': pipeline input '{source.name}' is {literal!r}, {reason}"
+                message = f"'{dotted(path)}': pipeline input '{source.name}' is {_shown(literal)}, {reason}"
                 self.spec.error("type_mismatch", path, message, value=literal, hint=_expectation(target))
         elif not fits(source, target):
             message = f"'{dotted(path)}' is {source.type}, {target.type} is expected"
             self.spec.error("type_mismatch", path, message, hint=_expectation(target))
-        if target.required and (source.declaration or {}).get("optional") is True and source.name in (self.parent.inputs or {}):
-            message = f"'{dotted(path)}': input '{source.name}' {_OPTIONAL_TO_REQUIRED}"
-            hint = f"remove 'optional: true' from '{source.name}', or give the component's input a default"
-            self.spec.error("optional_to_required", path, message, hint=hint)
+        if (source.declaration or {}).get("optional") is True and source.name in (self.parent.inputs or {}):
+            # a default does not make an input optional: Azure ML refuses that too
+            known = step.holder is None or target.declaration is not None
+            if known and (target.declaration or {}).get("optional") is not True:
+                message = f"'{dotted(path)}': input '{source.name}' is optional in the pipeline, but not in the step"
+                hint = f"remove 'optional: true' from '{source.name}', or add it to the input of the step's component"
+                self.spec.error("optional_to_required", path, message, hint=hint)
 
     def _check_outputs(self, step: Step) -> None:
         known = step.interface.outputs if step.holder else None
@@ -169,7 +191,8 @@ class Wiring:
             self._unbound(place, f"there is no step '{name}'", hint, code="unknown_step")
             return None
         if len(parts) < 3 or parts[1] not in ("inputs", "outputs"):
-            if len(parts) > 1:
+            # a step as a whole is named by control flow only
+            if len(parts) > 1 or place.path[2:3] in (("inputs",), ("outputs",)):
                 hint = f"write ${{{{parent.jobs.{name}.outputs.<output>}}}}"
                 self._unbound(place, "this names no output of a step", hint)
             return None
@@ -206,7 +229,7 @@ class Wiring:
         if is_error:
             self.spec.error("unknown_port", path, message, value=name, hint=hint, on_key=True)
         else:
-            self.spec.warn("unknown_port", path, message, value=name, hint=hint)
+            self.spec.warn("unknown_port", path, message, value=name, hint=hint, on_key=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +262,12 @@ def _expectation(port: Port) -> str:
         return f"use one of: {', '.join(map(str, allowed))}"
     limits = [f"{word} {declaration[word]}" for word in ("min", "max") if word in declaration]
     return f"'{port.name}' takes {port.type}" + (f" ({', '.join(limits)})" if limits else "")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"'{value}'" if isinstance(value, str) else str(value)
 
 
 def _declare(name: str, group: str, known: list[str]) -> str:
