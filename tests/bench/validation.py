@@ -1,8 +1,8 @@
 """`mlctl validate` beside azure-ai-ml: `python tests/bench/validation.py MLCTL REFERENCE [SPECS]`.
 
 MLCTL and REFERENCE are the interpreters of two virtual environments, one with mlctl, one with azure-ai-ml. SPECS is a
-folder of Azure ML specs; without it, the repository's own. Both check the same files on the same machine in turns, in CPU
-time; the last figures are wall time. Prints one line for each figure and fails on a missed target.
+folder of Azure ML specs; without it, the repository's own. Both check the same files on the same machine in turns, in
+CPU time; the last figures are wall time. Prints one line for each figure and fails on a missed target.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ class Bench:
 
     def checked(self) -> list[tuple[str, str]]:
         """Every file that both can check, with the loader of azure-ai-ml."""
-        done = subprocess.run([*self.mlctl, "-o", "json", self.specs], env=self.environ, capture_output=True, check=False)
+        done = subprocess.run(
+            [*self.mlctl, "-o", "json", self.specs], env=self.environ, capture_output=True, check=False
+        )
         report: dict[str, Any] = json.loads(done.stdout)
         kinds = subprocess.run([self.mlctl[0], "schema", "list"], env=self.environ, capture_output=True, check=True)
         families = {kind["name"]: kind["group"] for kind in json.loads(kinds.stdout)}

@@ -220,7 +220,7 @@ def _signature(verb: Verb) -> inspect.Signature:
 
 def _with_formats(formats: tuple[str, ...]) -> Any:
     """`-o` with further formats of the command."""
-    choices: Any = Literal[(*get_args(OutputFormat), *formats)]
+    choices: Any = Literal.__getitem__((*get_args(OutputFormat), *formats))
     option = typer.Option(
         "--output", "-o", "--out", case_sensitive=False, help="Output format; text for people when not given."
     )

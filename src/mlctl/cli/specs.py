@@ -12,7 +12,8 @@ from mlctl.cli.options import POLICY, File, SetValues
 from mlctl.context import Context
 
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Exit code 5 when the file is wrong, or when options must still give something.")
+    bool,
+    typer.Option("--strict", help="Exit code 5 when the file is wrong, or when options must still give something."),
 ]
 
 

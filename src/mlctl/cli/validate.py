@@ -47,7 +47,9 @@ def validate(
     warnings_as_errors: Annotated[bool, typer.Option("--warnings-as-errors", help="Warnings are errors.")] = False,
     no_paths: Annotated[bool, typer.Option("--no-paths", help="Do not look whether local files are there.")] = False,
     no_secrets: Annotated[bool, typer.Option("--no-secrets", help="Refuse keys and tokens in plain text.")] = False,
-    fix: Annotated[bool, typer.Option("--fix", help="Show the mechanical fixes as a diff, ask, and make them.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Show the mechanical fixes as a diff, ask, and make them.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --fix: do not ask.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Check again whenever a file changes, until Ctrl-C.")] = False,
     jobs: Annotated[
@@ -63,7 +65,9 @@ def validate(
     from mlctl.spec.check import CheckOptions
 
     if not paths:
-        raise UsageError("mlctl validate needs a file or a folder", hint="mlctl validate . checks everything below here")
+        raise UsageError(
+            "mlctl validate needs a file or a folder", hint="mlctl validate . checks everything below here"
+        )
     demands = Demands(
         CheckOptions(paths=not no_paths, secrets=no_secrets),
         kind_for(kind) if kind else None,
@@ -144,9 +148,7 @@ _WORDS = {"Failed": "wrong", "Incomplete": "incomplete", "Skipped": "skipped (no
 
 def _rows(report: dict[str, Any]) -> list[dict[str, Any]]:
     """A row for each problem."""
-    return [
-        problem for file in report["files"] for group in ("errors", "warnings", "notes") for problem in file[group]
-    ]
+    return [problem for file in report["files"] for group in ("errors", "warnings", "notes") for problem in file[group]]
 
 
 def _processes(files: int) -> int:
@@ -160,7 +162,9 @@ def _fix(context: Context, files: Sequence[SpecFile], demands: Demands, *, yes: 
     from mlctl.operations.validation import kinds_of, problems_with
 
     found = problems_with(files, demands)
-    plan = plan_fixes(found, recheck=lambda changed: problems_with(files, demands, changed), kinds=kinds_of(files, demands))
+    plan = plan_fixes(
+        found, recheck=lambda changed: problems_with(files, demands, changed), kinds=kinds_of(files, demands)
+    )
     if not plan.files:
         context.say.hint("nothing can be fixed mechanically")
         return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlctl.entities.clock import Clock, iso_time
 from mlctl.entities.compute import LOCAL_COMPUTE, Compute
 from mlctl.entities.job import COMPLETED, STATUSES, JobRecord
-from mlctl.errors import InvalidSpecError, NotFinishedError, NotFoundError, UsageError
+from mlctl.errors import NotFinishedError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from mlctl.backends.base import Backend, LogChunk, LogCursor, Plan

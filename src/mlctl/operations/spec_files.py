@@ -19,8 +19,9 @@ _NEVER = frozenset({"node_modules", "__pycache__", "site-packages", "venv"})
 
 @dataclass(frozen=True, slots=True)
 class SpecFile:
-    """A file to look at. `source`: its name for messages, as the user would write it. `found`: in a folder or by a glob,
-    not named itself. `content`: what standard input held; `path` is then the folder where its relative paths start.
+    """A file to look at. `source`: its name for messages, as the user would write it. `found`: in a folder or by a
+    glob, not named itself. `content`: what standard input held; `path` is then the folder where its relative paths
+    start.
     """
 
     path: Path
@@ -32,8 +33,8 @@ class SpecFile:
 def find_spec_files(paths: Sequence[str], *, stdin: bytes | None = None) -> list[SpecFile]:
     """The YAML files that the paths mean, each once, those of a folder in order of their names.
 
-    `-` is standard input, whose content the caller has read. Folders are walked without hidden folders, environments and
-    packages. Raises NotFoundError for a path that leads nowhere.
+    `-` is standard input, whose content the caller has read. Folders are walked without hidden folders, environments
+    and packages. Raises NotFoundError for a path that leads nowhere.
     """
     found: dict[str, SpecFile] = {}
     for path in paths:

@@ -1,14 +1,14 @@
 """Many spec files are checked: found in folders, told apart, checked, and reported as plain data.
 
-Files are independent of each other; with `jobs` > 1 they are shared out to processes, in pieces of neighbouring files, so
-that a component that several pipelines name is read once in each process.
+Files are independent of each other; with `jobs` > 1 they are shared out to processes, in pieces of neighbouring files,
+so that a component that several pipelines name is read once in each process.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class Demands:
     `warnings_are_errors`: warnings too.
     """
 
-    options: CheckOptions = CheckOptions()
+    options: CheckOptions = field(default_factory=CheckOptions)
     kind: Kind | None = None
     strict: bool = False
     warnings_are_errors: bool = False
@@ -169,7 +169,9 @@ def kinds_of(files: Sequence[SpecFile], demands: Demands) -> dict[str, Kind]:
     return {file.source: demands.kind for file in files} if demands.kind is not None else {}
 
 
-def check_one(path: Path, family: str, *, overrides: Sequence[str] = (), fields: Mapping[str, Any] | None = None) -> list[Problem]:
+def check_one(
+    path: Path, family: str, *, overrides: Sequence[str] = (), fields: Mapping[str, Any] | None = None
+) -> list[Problem]:
     """Problems of one file that is of that family (`job`, `component`, …), with `--set` values put on it.
 
     Raises NotFoundError, AuthError and UsageError; a file that is no YAML gives the reader's problems.
@@ -198,7 +200,9 @@ def kind_for(name: str) -> Kind:
 def report_of(reports: Sequence[FileReport]) -> dict[str, Any]:
     """All that was found, as data: {"result", "summary", "files": [{"file", "kind", "result", "errors", …}]}."""
     files = [_file_data(report) for report in reports]
-    count = {result: sum(1 for report in reports if report.result == result) for result in (FAILED, UNFINISHED, SKIPPED)}
+    count = {
+        result: sum(1 for report in reports if report.result == result) for result in (FAILED, UNFINISHED, SKIPPED)
+    }
     return {
         "result": FAILED if count[FAILED] else SUCCEEDED,
         "summary": {

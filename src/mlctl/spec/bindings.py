@@ -68,7 +68,8 @@ def _explain(dotted_path: str | None, written: str, declared: Mapping[str, Colle
     match = closest(root, declared)
     if match and name:
         return f"{written}: '{root}' is neither inputs nor outputs", f"did you mean '${{{{{match}.{name}}}}}'?"
-    return f"{written}: '{root}' is neither inputs nor outputs", f"write {' or '.join(f'${{{{{word}.name}}}}' for word in declared)}"
+    forms = " or ".join(f"${{{{{word}.name}}}}" for word in declared)
+    return f"{written}: '{root}' is neither inputs nor outputs", f"write {forms}"
 
 
 def _explain_name(

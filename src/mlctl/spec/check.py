@@ -1,8 +1,8 @@
 """A document of a known kind is checked: its shape by schema, then by the rules of its kind, all in one run.
 
-A rule is a function `(spec: SpecCheck) -> None` that tells problems through `spec.error` and `spec.warn`; `mlctl.spec.rules`
-says which rules a kind has. A part that the schema refused is not looked at again (`spec.is_sound`). Files that a spec
-names are checked as what they are meant to be, and their problems are told with their own lines.
+A rule is a function `(spec: SpecCheck) -> None` that tells problems through `spec.error` and `spec.warn`;
+`mlctl.spec.rules` says which rules a kind has. A part that the schema refused is not looked at again (`spec.is_sound`).
+Files that a spec names are checked as what they are meant to be, and their problems are told with their own lines.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ DEEPEST_FILES = 16
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """What is checked. `paths`: local files and folders are there. `secrets`: keys and tokens in plain text are refused."""
+    """What is checked. `paths`: local files and folders are there. `secrets`: keys and tokens in plain text are
+    refused."""
 
     paths: bool = True
     secrets: bool = False
@@ -37,10 +38,10 @@ class CheckOptions:
 class SpecCheck:
     """One document on its way through the rules.
 
-    `data`: what the schema made of it. `root`: the schema. `problems`: errors, warnings and what is incomplete, those of
-    nested files included. `trail`: the files that led here, for files that name each other in a circle. `environments`:
-    those that the document uses, by the path where they stand; None when they are wrong. `files`: other specs that it names,
-    likewise.
+    `data`: what the schema made of it. `root`: the schema. `problems`: errors, warnings and what is incomplete, those
+    of nested files included. `trail`: the files that led here, for files that name each other in a circle.
+    `environments`: those that the document uses, by the path where they stand; None when they are wrong. `files`: other
+    specs that it names, likewise.
     """
 
     document: Document
@@ -70,9 +71,7 @@ class SpecCheck:
     ) -> None:
         """Tell an error at a value, or at its key; `at` is an exact line and column."""
         self.problems.append(
-            self.document.problem(
-                code, path, message, value=value, expected=expected, hint=hint, on_key=on_key, at=at
-            )
+            self.document.problem(code, path, message, value=value, expected=expected, hint=hint, on_key=on_key, at=at)
         )
 
     def warn(
@@ -143,18 +142,20 @@ class SpecCheck:
         anonymous = kind.family == "component"
         if key not in self.nested:
             trail = (*self.trail, place)
-            self.nested[key] = check_document(document, kind, self.options, self.library, trail, self.nested)
+            self.nested[key] = check_document(
+                document, kind, self.options, self.library, trail=trail, nested=self.nested
+            )
         found = self.nested[key]
         own = (document.source, "name")
-        self._adopt([problem for problem in found.problems if not (anonymous and (problem.source, problem.path) == own)])
+        self._adopt(
+            [problem for problem in found.problems if not (anonymous and (problem.source, problem.path) == own)]
+        )
         return found
 
     def _adopt(self, problems: list[Problem]) -> None:
         known = {(found.source, found.line, found.column, found.code, found.path) for found in self.problems}
         self.problems += [
-            found
-            for found in problems
-            if (found.source, found.line, found.column, found.code, found.path) not in known
+            found for found in problems if (found.source, found.line, found.column, found.code, found.path) not in known
         ]
 
 
@@ -163,6 +164,7 @@ def check_document(
     kind: Kind,
     options: CheckOptions | None = None,
     library: Library | None = None,
+    *,
     trail: tuple[str, ...] = (),
     nested: dict[tuple[str, str], SpecCheck] | None = None,
 ) -> SpecCheck:
@@ -194,10 +196,10 @@ def check_document(
 
 def _distinct(problems: list[Problem]) -> list[Problem]:
     """Each problem once, wherever it was noticed."""
-    found = {(problem.source, problem.line, problem.column, problem.code, problem.message): problem for problem in problems}
+    found = {
+        (problem.source, problem.line, problem.column, problem.code, problem.message): problem for problem in problems
+    }
     return list(found.values())
-
-
 
 
 def _unknown_type(document: Document, kind: Kind) -> Problem | None:

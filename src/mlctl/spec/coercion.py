@@ -1,6 +1,7 @@
 """What az forgives, put right before validation; and the YAML 1.1 traps that a valid document may still hold.
 
-Guided by the schema: enum values in any case and spelling of case, whole numbers and booleans written as text, read-only keys dropped.
+Guided by the schema: enum values in any case and spelling of case, whole numbers and booleans written as text,
+read-only keys dropped.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from mlctl.spec.branches import choose_branch
 from mlctl.spec.document import Document, KeyPath, dotted
 from mlctl.spec.problems import Problem
-from mlctl.spec.branches import choose_branch
 from mlctl.spec.schema import Schema, resolve, types_of
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")

@@ -70,7 +70,8 @@ def foreign_text(text: str) -> str | None:
 
 
 def looks_like_spec(text: str) -> bool:
-    """Whether text that is no YAML was meant to be an Azure ML spec: it speaks of Azure ML, or has several of its keys."""
+    """Whether text that is no YAML was meant to be an Azure ML spec: it speaks of Azure ML, or has several of its
+    keys."""
     return bool(_AZURE.search(text)) or len(set(_TELLING.findall(text))) > 1
 
 
@@ -92,8 +93,8 @@ def detect(data: Any) -> Detected:
         what = _foreign_shape(data)
         if what:
             return Detected(None, what)
-    family = _component_or_job(data) if shape == ("job", "component") else shape[0] if shape else _guess(data)
-    kind = None if family is None else _refined(family, data) or default_kind(family)
+    likely = _component_or_job(data) if shape == ("job", "component") else shape[0] if shape else _guess(data)
+    kind = None if likely is None else _refined(likely, data) or default_kind(likely)
     return Detected(kind) if kind else Detected(None, "no kind of Azure ML spec that is known")
 
 
@@ -104,7 +105,7 @@ def claimed_kind(address: str) -> Kind | None:
 
 def refine(kind: Kind, data: Any) -> Kind:
     """The kind of the same family that the document's keys mean."""
-    return (_refined_claim(kind, data) or kind) if isinstance(data, Mapping) else kind
+    return _refined_claim(kind, data) if isinstance(data, Mapping) else kind
 
 
 def _claimed(address: str) -> tuple[Kind | None, str | None]:
@@ -119,7 +120,13 @@ def _claimed(address: str) -> tuple[Kind | None, str | None]:
 
 
 def _refined_claim(claimed: Kind, data: Mapping[str, Any]) -> Kind:
-    if claimed.name in ("featureSetSpecification", "featureSetBackfill", "modelPackage", "dataImport", "deploymentTemplate"):
+    if claimed.name in (
+        "featureSetSpecification",
+        "featureSetBackfill",
+        "modelPackage",
+        "dataImport",
+        "deploymentTemplate",
+    ):
         return claimed
     if claimed.name == "data" and "source" in data and "path" in data:
         return KINDS["dataImport"]
@@ -170,7 +177,7 @@ def _meant(family: str, value: str) -> Kind | None:
     return KINDS[types[word]] if word else None
 
 
-def _clear_family(data: Mapping[str, Any]) -> tuple[str, ...] | None:  # noqa: PLR0911, C901 - one line per sign
+def _clear_family(data: Mapping[str, Any]) -> tuple[str, ...] | None:  # noqa: PLR0911 - one line per sign
     """The families that the keys allow, when they leave no doubt; the likeliest first."""
     keys = data.keys()
     if {"create_job", "create_monitor", "import_data"} & keys:
@@ -178,7 +185,9 @@ def _clear_family(data: Mapping[str, Any]) -> tuple[str, ...] | None:  # noqa: P
     if "replication_locations" in keys:
         return ("registry",)
     if "endpoint_name" in keys or {"code_configuration", "scale_settings", "request_settings"} & keys:
-        return ("batch-deployment", "online-deployment") if _is_batch(data) else ("online-deployment", "batch-deployment")
+        return (
+            ("batch-deployment", "online-deployment") if _is_batch(data) else ("online-deployment", "batch-deployment")
+        )
     if "index_columns" in keys:
         return ("feature-store-entity",)
     if "command" in keys and ("environment" in keys or data.get("type") == "command"):

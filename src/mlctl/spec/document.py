@@ -96,8 +96,8 @@ class Document:
                 return self.origins[part], 0, 0
             mark = self.marks.get(part)
             if mark is not None:
-                # a missing child is shown at the parent's key, which is where one looks for it; so is a map or a list that
-                # begins on a later line
+                # a missing child is shown at the parent's key, which is where one looks for it; so is a map or a list
+                # that begins on a later line
                 begins_below = mark.raw is None and mark.line != mark.key_line
                 if part and (on_key or length < len(path) or begins_below):
                     return self.source, mark.key_line, mark.key_column

@@ -24,8 +24,8 @@ _EXAMPLE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 class EnvironmentReading:
     """Reads one environment; `problems` and `warnings` grow while it does.
 
-    `library`: files are read through it. `paths` False: nothing is looked for on disk, and what depends on it is left out.
-    `serves`: the environment is a deployment's, which has a name and routes.
+    `library`: files are read through it. `paths` False: nothing is looked for on disk, and what depends on it is left
+    out. `serves`: the environment is a deployment's, which has a name and routes.
     """
 
     def __init__(self, *, library: Library | None = None, paths: bool = True, serves: bool = False) -> None:
@@ -139,7 +139,12 @@ class EnvironmentReading:
             return value, _place(document)
         reference = parse(value)
         text = reference.path or ""
-        if reference.kind not in (LOCAL, FILE):
+        if reference.kind == FILE:
+            message = f"'{dotted(path)}': '{value}' is a local path, which stands here without 'file:'"
+            self.problems.append(
+                document.problem("invalid_reference", path, message, value=value, hint=f"write {reference.path}")
+            )
+        elif reference.kind != LOCAL:
             message = f"'{dotted(path)}' must be a local file, not '{value}'"
             hint = "copy the conda file beside the spec and name it"
             self.problems.append(document.problem("invalid_value", path, message, value=value, hint=hint))

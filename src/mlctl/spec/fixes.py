@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mlctl.errors import MlctlError
+from mlctl.spec.branches import choose_branch
 from mlctl.spec.detection import detect
 from mlctl.spec.document import Document, KeyPath, dotted
 from mlctl.spec.kinds import Kind
 from mlctl.spec.problems import Problem
 from mlctl.spec.reader import read_text
-from mlctl.spec.branches import choose_branch
 from mlctl.spec.schema import Schema, known_keys, load_schema, resolve, types_of
 
 OLD_NAMES: Mapping[str, str] = {

@@ -1,7 +1,7 @@
 """The kinds of Azure ML specs: one row for each schema of a document. Pure data.
 
-`family` is the group of `az ml` that takes the file. Names of schemas are those that Azure ML publishes, so that a file's
-own `$schema` leads to its kind; `ALIASES` has the older and the shared ones.
+`family` is the group of `az ml` that takes the file. Names of schemas are those that Azure ML publishes, so that a
+file's own `$schema` leads to its kind; `ALIASES` has the older and the shared ones.
 """
 
 from __future__ import annotations

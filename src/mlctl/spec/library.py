@@ -19,7 +19,8 @@ class Library:
         self._kinds: dict[str, str | None] = {}
 
     def read(self, place: Path, *, source: str) -> Document:
-        """The document at `place`. Raises InvalidSpecError, NotFoundError, AuthError or UsageError, as the reader does."""
+        """The document at `place`. Raises InvalidSpecError, NotFoundError, AuthError or UsageError, as the reader
+        does."""
         key = str(place)
         found = self._documents.get(key)
         if found is None:

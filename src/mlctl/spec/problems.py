@@ -71,8 +71,8 @@ def render_problem(problem: Problem, text: str | None = None) -> str:
 def validation_result(problems: Iterable[Problem]) -> dict[str, Any]:
     """The result object of `validate`: {result, errors: [{path, message, value, location}], warnings: [...]}.
 
-    Field names are az's; `line`, `column`, `code`, `rule` and `hint` are added. What is incomplete is among the warnings.
-    `result` is Succeeded when there is no error.
+    Field names are az's; `line`, `column`, `code`, `rule` and `hint` are added. What is incomplete is among the
+    warnings. `result` is Succeeded when there is no error.
     """
     errors: list[dict[str, Any]] = []
     warnings: list[dict[str, Any]] = []

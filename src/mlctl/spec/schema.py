@@ -1,8 +1,9 @@
 """The JSON Schemas: found, read once, and looked into.
 
-They live in `schemas/` at the top of the repository and in `mlctl/schemas` of the installed package. Several files share
-definitions (`step.schema.json#/$defs/commandStep`); names of definitions are unique over all files. A schema is loaded
-with the definitions that it reaches, so that it is complete in itself and every `$ref` is a local `#/$defs/name`.
+They live in `schemas/` at the top of the repository and in `mlctl/schemas` of the installed package. Several files
+share definitions (`step.schema.json#/$defs/commandStep`); names of definitions are unique over all files. A schema is
+loaded with the definitions that it reaches, so that it is complete in itself and every `$ref` is a local
+`#/$defs/name`.
 """
 
 from __future__ import annotations

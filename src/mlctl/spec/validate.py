@@ -147,10 +147,13 @@ def _required(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
     if key == "path" and path[:1] == ("inputs",):
         hint = "add 'path: …' for data, or 'value: …' for a literal"
     option = finding.schema.get("x-supplied", {}).get(key)
-    if option and finding.schema.get("x-supplied-without") not in finding.value:
+    without = finding.schema.get("x-supplied-without")
+    if option and without and without not in finding.value:
         message, hint = f"'{dotted(path)}' is left to an option of the command", f"give {option}, or add '{key}: …'"
         yield scope.document.problem("left_to_option", path, message, hint=hint, severity=INCOMPLETE)
     else:
+        if option:
+            hint += f", or give {option} with the command"
         yield scope.document.problem("missing_key", path, f"'{dotted(path)}' is missing", hint=hint)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.unit.spec.schema_documents import DISCRIMINATORS, Site, document_at, written
+
 from mlctl.spec.document import KeyPath
 from mlctl.spec.schema import Schema, load_schema, resolve, types_of
-from tests.unit.spec.schema_documents import DISCRIMINATORS, Site, document_at, written
 
 UNKNOWN = "zzz_unknown"
 WRONG_WORD = "zzz wrong"

@@ -11,6 +11,8 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from tests.unit.spec.schema_documents import Author, Site, document_at, own_sites, sites, written
+from tests.unit.spec.schema_mutations import Mutation, mutations
 
 from mlctl.spec.document import dotted
 from mlctl.spec.kinds import KINDS
@@ -18,8 +20,6 @@ from mlctl.spec.problems import ERROR, Problem
 from mlctl.spec.reader import read_text
 from mlctl.spec.schema import load_schema, resolve, types_of
 from mlctl.spec.validate import check
-from tests.unit.spec.schema_documents import Author, Site, document_at, own_sites, sites, written
-from tests.unit.spec.schema_mutations import Mutation, mutations
 
 RICH_DOCUMENTS = 25
 LONGEST_MESSAGE = 400

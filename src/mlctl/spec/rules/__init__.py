@@ -1,7 +1,7 @@
 """What a JSON Schema cannot say, kind by kind: names, references, local paths, expressions, graphs.
 
-Each module has rules, functions of a `SpecCheck` that tell problems. The table below says which rules a kind has; rules of
-a family come after those of every kind. Modules are imported when a kind needs them.
+Each module has rules, functions of a `SpecCheck` that tell problems. The table below says which rules a kind has; rules
+of a family come after those of every kind. Modules are imported when a kind needs them.
 """
 
 from __future__ import annotations

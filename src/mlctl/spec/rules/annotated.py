@@ -1,7 +1,8 @@
 """References and local paths, wherever the schema says that there is one.
 
-The schemas mark such keys: `x-local` (a local path that must be there), `x-asset` (an `azureml:` reference, and to what),
-`x-file` (another spec file), `x-bare` (a bare word is a name). One walk through the data finds them all, in every kind.
+The schemas mark such keys: `x-local` (a local path that must be there), `x-asset` (an `azureml:` reference, and to
+what), `x-file` (another spec file), `x-bare` (a bare word is a name). One walk through the data finds them all, in
+every kind.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from mlctl.spec.branches import choose_branch
 from mlctl.spec.check import SpecCheck
 from mlctl.spec.detection import FLOW, detect, refine
 from mlctl.spec.document import Document, KeyPath, dotted
@@ -16,10 +18,7 @@ from mlctl.spec.environment import EnvironmentReading
 from mlctl.spec.kinds import Kind, default_kind, kind_named
 from mlctl.spec.paths import absolute, missing_path
 from mlctl.spec.references import ASSET, FILE, GIT, INVALID, LOCAL, Reference, parse
-from mlctl.spec.branches import choose_branch
 from mlctl.spec.schema import Schema, resolve
-
-
 
 INLINE_ENVIRONMENT = "an inline environment"
 """Title of the schema of an environment that is written out where it is used."""
@@ -49,6 +48,9 @@ class _Sort(NamedTuple):
     types: tuple[str, ...]
     needs_version: bool = True
 
+
+_SHARED = frozenset({"command", "jobs", "trial", "entry", "task", "source"})
+"""Keys that jobs and components have alike."""
 
 _SORTS = {
     "environment": _Sort("an environment", ("environments",)),
@@ -150,7 +152,9 @@ def _find_marks(schema: Schema, root: Schema) -> bool:
         return _leads_to_marks(resolve(schema, root), root)
     parts = [*schema.get("anyOf", ()), *schema.get("properties", {}).values()]
     parts += [schema[key] for key in ("items", "additionalProperties") if isinstance(schema.get(key), dict)]
-    return any([_leads_to_marks(part, root) for part in parts])
+    # all of them are looked at, so that what is known of each is complete
+    found = [_leads_to_marks(part, root) for part in parts]
+    return any(found)
 
 
 def _check_inline_environment(spec: SpecCheck, path: KeyPath, value: dict[str, Any]) -> None:
@@ -184,7 +188,7 @@ def _check_local(spec: SpecCheck, path: KeyPath, reference: Reference, schema: S
     text = reference.path or ""
     if "x-file" in schema and (reference.kind == FILE or _names_file(spec, text, schema)):
         spec.files[path] = open_spec(spec, path, text, schema["x-file"])
-    elif "x-local" in schema and reference.kind == FILE and schema.get("x-asset") != "data":
+    elif "x-local" in schema and reference.kind == FILE and not _takes_prefix(spec, schema):
         message = f"'{dotted(path)}': '{reference.text}' is a local path, which stands here without 'file:'"
         spec.error("invalid_reference", path, message, value=reference.text, hint=f"write {text}")
     elif "x-local" in schema:
@@ -208,6 +212,11 @@ def _check_there(spec: SpecCheck, path: KeyPath, text: str, wanted: str) -> None
         spec.error("wrong_path", path, message, value=text, hint=f"name a {wanted}")
 
 
+def _takes_prefix(spec: SpecCheck, schema: Schema) -> bool:
+    """Whether `file:` may stand before a local path: in inputs of jobs."""
+    return schema.get("x-asset") == "data" and spec.kind.family != "data"
+
+
 def _check_asset(spec: SpecCheck, path: KeyPath, reference: Reference, asset: str | None) -> None:
     text = reference.text
     sort = _SORTS.get(asset or "")
@@ -222,7 +231,9 @@ def _check_asset(spec: SpecCheck, path: KeyPath, reference: Reference, asset: st
 
 
 def _invalid(spec: SpecCheck, path: KeyPath, reference: Reference, asset: str | None) -> None:
-    message = f"'{dotted(path)}': '{reference.text}' is not a reference: {reference.problem or 'not one that fits here'}"
+    message = (
+        f"'{dotted(path)}': '{reference.text}' is not a reference: {reference.problem or 'not one that fits here'}"
+    )
     hint = _EXAMPLES.get(asset or "", "such as azureml:<name>:<version>")
     spec.error("invalid_reference", path, message, value=reference.text, hint=hint)
 
@@ -257,16 +268,21 @@ def _kind_of_file(spec: SpecCheck, path: KeyPath, document: Document, family: st
         message = f"'{dotted(path)}': {document.source} is {what}, {_article(fallback.family)} is expected"
         spec.error("wrong_file", path, message, hint=f"name the file of {_article(fallback.title)}")
         return None
-    if only and kind.name != fallback.name:
+    if only and kind.name != fallback.name and not _is_left_to_component(spec, path):
         message = f"'{dotted(path)}': {document.source} is a {kind.title}, a {fallback.title} is expected"
         spec.error("wrong_file", path, message, hint=f"name the file of a {fallback.title}")
         return None
     return kind
 
 
+def _is_left_to_component(spec: SpecCheck, path: KeyPath) -> bool:
+    """Whether the value at a path is the component of a step without `type`, which is what its component is."""
+    return path[0] == "jobs" and path[-1] == "component" and "type" not in spec.mapping(*path[:-1])
+
+
 def _says_otherwise(document: Document, claimed: Kind) -> bool:
     """Whether a file clearly is of the other family: a job and a component look too much alike to be sure."""
-    return {claimed.family} & {"job", "component"} == set() or not {"command", "jobs", "trial"} & document.data.keys()
+    return claimed.family not in ("job", "component") or not _SHARED & document.data.keys()
 
 
 def _article(word: str) -> str:

@@ -13,6 +13,7 @@ from mlctl.spec.paths import absolute, beside
 from mlctl.spec.problems import Problem
 from mlctl.spec.references import DATASTORE, FILE, LOCAL, parse
 from mlctl.spec.rules.model import check_model
+from mlctl.spec.rules.names import ASSET, check_name
 from mlctl.spec.rules.parts import is_placeholder, part, text
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,254}")
@@ -23,6 +24,7 @@ _INLINE_ONLY = ("name", "inference_config")
 
 def check_asset(spec: SpecCheck) -> None:
     """An asset of any kind."""
+    check_name(spec, ("name",), ASSET)
     check_version(spec)
     check = _CHECKS.get(spec.kind.name)
     if check is not None:
@@ -50,8 +52,18 @@ def check_version(spec: SpecCheck) -> None:
         )
 
 
+def _check_data_name(spec: SpecCheck) -> None:
+    """A data asset with a version has a name, too."""
+    if "version" in spec.data and "name" not in spec.data:
+        hint = "add 'name: …', or give --name with the command"
+        spec.error("missing_key", ("name",), "'name' is missing beside 'version'", hint=hint)
+
+
 def _check_environment(spec: SpecCheck) -> None:
-    """Image or build, and the conda file, as inside of a job."""
+    """A name, image or build, and the conda file, as inside of a job."""
+    if "name" not in spec.data:
+        hint = "add 'name: …', or give --name with the command"
+        spec.error("missing_key", ("name",), "'name' is missing", hint=hint)
     if spec.refused:
         return
     reading = EnvironmentReading(library=spec.library, paths=spec.options.paths)
@@ -67,6 +79,7 @@ def _place(found: Problem) -> tuple[str, int, int, str]:
 
 def _check_data(spec: SpecCheck) -> None:
     """The type of data goes with what stands at a local path."""
+    _check_data_name(spec)
     given = text(spec, "path")
     if given is None or not spec.options.paths:
         return

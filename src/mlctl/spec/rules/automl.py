@@ -22,7 +22,7 @@ def check_automl_body(spec: SpecCheck, path: KeyPath) -> None:
         spec.error("missing_key", here, f"'{dotted(here)}' is missing", hint=hint)
     limits = spec.mapping(*path, "limits")
     most, total = limits.get("max_concurrent_trials"), limits.get("max_trials")
-    if isinstance(most, int) and isinstance(total, int) and most > total:
+    if isinstance(most, int) and isinstance(total, int) and most > total > 0:
         here = (*path, "limits", "max_concurrent_trials")
         message = f"'{dotted(here)}' is {most}, more than max_trials ({total})"
         spec.warn("out_of_range", here, message, value=most, hint=f"the lower of the two counts; write {total}")

@@ -1,4 +1,5 @@
-"""What runs a command: its variables, resources and expressions. Command jobs, trials, steps and components share it."""
+"""What runs a command: its variables, resources and expressions. Command jobs, trials, steps and components share
+it."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ def check_command(spec: SpecCheck, path: KeyPath, names: Mapping[str, Collection
 
 def check_expressions(spec: SpecCheck, path: KeyPath, names: Mapping[str, Collection[str]]) -> None:
     """Check the expressions and optional parts of the text at `path`, if there is one."""
-    text = spec.mapping(*path[:-1]).get(path[-1])
+    text = spec.mapping(*path[:-1]).get(str(path[-1]))
     if isinstance(text, str) and spec.is_sound(path):
         spec.problems += binding_problems(spec.document, path, text, names)
         spec.problems += optional_part_warnings(spec.document, path, text)

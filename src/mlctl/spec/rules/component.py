@@ -9,7 +9,7 @@ from mlctl.spec.check import SpecCheck
 from mlctl.spec.document import KeyPath, dotted
 from mlctl.spec.references import find_expressions, find_optional_parts
 from mlctl.spec.rules.command import check_command, check_expressions
-from mlctl.spec.rules.interface import Port, refuse_literal
+from mlctl.spec.rules.interface import Port, as_number, refuse_literal
 from mlctl.spec.rules.parallel import check_parallel
 from mlctl.spec.rules.ports import check_port_name, declared
 from mlctl.spec.rules.spark import check_entry
@@ -52,16 +52,33 @@ def check_component_body(spec: SpecCheck, path: KeyPath, kind: str) -> None:
 def _check_declaration(spec: SpecCheck, path: KeyPath, value: Mapping[str, Any]) -> None:
     kind = value.get("type")
     port = Port(str(path[-1]), kind if isinstance(kind, str) else None, declaration=value)
-    low, high = value.get("min"), value.get("max")
-    if _is_number(low) and _is_number(high) and low > high:
-        message = f"'{dotted((*path, 'min'))}' is {low}, more than max ({high})"
-        spec.error("out_of_range", (*path, "min"), message, value=low, hint="write the smaller number as min")
+    _check_range(spec, path, value)
+    if port.is_data and "default" in value:
+        message = f"'{dotted((*path, 'default'))}': data has no default"
+        hint = "remove it; 'optional: true' lets the input be left out"
+        spec.error("not_allowed", (*path, "default"), message, value=value["default"], hint=hint, on_key=True)
     if port.is_primitive and "default" in value:
         reason = refuse_literal(value["default"], port)
         if reason:
             message = f"'{dotted((*path, 'default'))}' is {reason}"
             hint = f"write a default that fits type {kind}, min, max and enum, or remove it"
             spec.error("type_mismatch", (*path, "default"), message, value=value["default"], hint=hint)
+
+
+def _check_range(spec: SpecCheck, path: KeyPath, value: Mapping[str, Any]) -> None:
+    limits = {key: as_number(value[key]) for key in ("min", "max") if key in value}
+    for key, number in limits.items():
+        here: KeyPath = (*path, key)
+        if value.get("type") not in ("integer", "number"):
+            message = f"'{dotted(here)}' is for numbers, the input is a {value.get('type')}"
+            spec.error("not_allowed", here, message, value=value[key], hint="remove it", on_key=True)
+        elif number is None:
+            message = f"'{dotted(here)}' is '{value[key]}', not a number"
+            spec.error("type_mismatch", here, message, value=value[key], hint="write a number")
+    low, high = limits.get("min"), limits.get("max")
+    if low is not None and high is not None and low > high:
+        message = f"'{dotted((*path, 'min'))}' is {value['min']}, more than max ({value['max']})"
+        spec.error("out_of_range", (*path, "min"), message, value=value["min"], hint="write the smaller number as min")
 
 
 def _check_guards(spec: SpecCheck, path: KeyPath) -> None:
@@ -82,9 +99,3 @@ def _check_guards(spec: SpecCheck, path: KeyPath) -> None:
             hint = f"write $[[--{name} ${{{{inputs.{name}}}}}]], so that it falls away without a value"
             spec.warn("unguarded", (*path, "command"), message, value=name, hint=hint)
             optional.discard(name)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-

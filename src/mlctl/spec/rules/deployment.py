@@ -40,7 +40,7 @@ _MANAGED = (Range(("request_settings", "request_timeout_ms"), 1, LONGEST_REQUEST
 def check_online_deployment(spec: SpecCheck) -> None:
     """A managed or a Kubernetes online deployment."""
     managed = spec.kind.name == "managedOnlineDeployment"
-    check_name(spec, ("name",), DEPLOYMENT)
+    check_name(spec, ("name",), DEPLOYMENT, filled_in=True)
     check_name(spec, ("endpoint_name",), ENDPOINT)
     for limits in (*_MANAGED, *_COUNTS[:1], *_COUNTS[2:]) if managed else _COUNTS:
         check_range(spec, limits)

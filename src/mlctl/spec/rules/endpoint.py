@@ -14,7 +14,7 @@ MOST_MIRRORED = 50
 
 def check_endpoint(spec: SpecCheck) -> None:
     """An online endpoint."""
-    check_name(spec, ("name",), ENDPOINT)
+    check_name(spec, ("name",), ENDPOINT, filled_in=True)
     check_identity(spec)
     _check_traffic(spec)
     _check_mirror(spec)
@@ -23,7 +23,7 @@ def check_endpoint(spec: SpecCheck) -> None:
 
 def check_batch_endpoint(spec: SpecCheck) -> None:
     """A batch endpoint."""
-    check_name(spec, ("name",), ENDPOINT)
+    check_name(spec, ("name",), ENDPOINT, filled_in=True)
     check_identity(spec)
     _check_batch_auth(spec)
     check_misplaced(spec)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 PRIMITIVES = ("string", "integer", "number", "boolean")
 DATA = ("uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model", "path")
@@ -37,7 +37,8 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """Inputs and outputs by name; None when they are not known (a component on a server). `source`: who declares them."""
+    """Inputs and outputs by name; None when they are not known (a component on a server). `source`: who declares
+    them."""
 
     inputs: Mapping[str, Port] | None
     outputs: Mapping[str, Port] | None
@@ -85,19 +86,18 @@ def fits(source: Port, target: Port) -> bool:
     return source.is_primitive == target.is_primitive
 
 
-def refuse_literal(value: Any, port: Port) -> str | None:  # noqa: PLR0911 - one line per reason
+def refuse_literal(value: Any, port: Port) -> str | None:
     """Why a literal cannot be the value of a port, in words that follow 'is …'; None when it can."""
     if port.is_data:
         return None if isinstance(value, str) else f"a literal, {port.type} data is expected"
     if port.type == "boolean":
         return None if isinstance(value, bool) or str(value).lower() in _TRUTH else "not true or false"
     if port.type == "integer":
-        number = _number(value)
+        number = as_number(value)
         if number is None or number != int(number):
             return "not a whole number"
-    elif port.type == "number":
-        if _number(value) is None:
-            return "not a number"
+    elif port.type == "number" and as_number(value) is None:
+        return "not a number"
     declaration = port.declaration or {}
     allowed = declaration.get("enum")
     if isinstance(allowed, list) and allowed and _text(value) not in {_text(word) for word in allowed}:
@@ -105,9 +105,14 @@ def refuse_literal(value: Any, port: Port) -> str | None:  # noqa: PLR0911 - one
     return _outside(value, declaration) if port.type in ("integer", "number") else None
 
 
+def is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether a value is a number of YAML; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _outside(value: Any, declaration: Mapping[str, Any]) -> str | None:
-    number = _number(value)
-    low, high = _number(declaration.get("min")), _number(declaration.get("max"))
+    number = as_number(value)
+    low, high = as_number(declaration.get("min")), as_number(declaration.get("max"))
     if number is None:
         return None
     if low is not None and number < low:
@@ -117,7 +122,8 @@ def _outside(value: Any, declaration: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _number(value: Any) -> float | None:
+def as_number(value: Any) -> float | None:
+    """The number that a value is or that its text writes; None when it is none."""
     if isinstance(value, bool):
         return None
     try:

@@ -6,10 +6,13 @@ import re
 
 from mlctl.entities.job import JOB_NAME
 from mlctl.spec.check import SpecCheck
+from mlctl.spec.rules.ports import check_outputs
 
 
 def check_job(spec: SpecCheck) -> None:
-    """Check the job's name."""
+    """Check the job's name, and the outputs of jobs that have no rules of their own."""
+    if spec.kind.name in ("finetuningJob", "distillationJob"):
+        check_outputs(spec, ("outputs",))
     name = spec.data.get("name")
     if isinstance(name, str) and not JOB_NAME.fullmatch(name):
         usable = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:255]

@@ -41,6 +41,11 @@ COMPUTE = NameRule(
     "2 to 32 letters, digits and dashes, a letter first and no dash last",
 )
 DATASTORE = NameRule("datastore", re.compile(r"[A-Za-z0-9_]{1,255}"), "letters, digits and underscores")
+ASSET = NameRule(
+    "asset",
+    re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"),
+    "letters, digits, dots, dashes and underscores, a letter or a digit first",
+)
 SCHEDULE = NameRule(
     "schedule",
     re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}"),
@@ -54,14 +59,15 @@ SERVERLESS = NameRule(
 )
 
 
-def check_name(spec: SpecCheck, path: KeyPath, rule: NameRule) -> None:
-    """A name is what Azure takes; a `<placeholder>` that is still to be filled in is a warning."""
+def check_name(spec: SpecCheck, path: KeyPath, rule: NameRule, *, filled_in: bool = False) -> None:
+    """A name is what Azure takes. A `<placeholder>` is a warning, or an error where az itself wants it `filled_in`."""
     name = text(spec, *path)
     if name is None or rule.pattern.fullmatch(name) or "${{" in name:
         return
     if is_placeholder(name):
         message = f"'{dotted(path)}' is still to be filled in: '{name}'"
-        spec.warn("placeholder", path, message, value=name, hint=f"write the name of the {rule.of}")
+        tell = spec.error if filled_in else spec.warn
+        tell("placeholder", path, message, value=name, hint=f"write the name of the {rule.of}")
         return
     message = f"'{dotted(path)}': '{name}' cannot be the name of {_article(rule.of)}"
     hint = f"use {rule.words}"

@@ -16,6 +16,10 @@ _BATCH_SIZE = re.compile(r"\d+([kKmMgG][bB])?|\$\{\{.*\}\}")
 
 def check_parallel(spec: SpecCheck, path: KeyPath, names: Mapping[str, Collection[str]]) -> None:
     """Check the parallel step or component at `path`. `names`: its declared inputs and outputs."""
+    here: KeyPath = (*path, "task")
+    if "task" not in spec.mapping(*path):
+        hint = "add 'task: {type: run_function, code: …, entry_script: …, environment: …}'"
+        spec.error("missing_key", here, f"'{dotted(here)}' is missing", hint=hint)
     check_variables(spec, path, names)
     check_resources(spec, (*path, "resources"))
     check_expressions(spec, (*path, "task", "program_arguments"), names)
@@ -34,7 +38,7 @@ def check_parallel(spec: SpecCheck, path: KeyPath, names: Mapping[str, Collectio
 
 
 def _check_input_data(spec: SpecCheck, path: KeyPath, names: Mapping[str, Collection[str]]) -> None:
-    text = spec.mapping(*path[:-1]).get(path[-1])
+    text = spec.mapping(*path[:-1]).get(str(path[-1]))
     if not isinstance(text, str):
         return
     expressions = find_expressions(text)
@@ -46,6 +50,6 @@ def _check_input_data(spec: SpecCheck, path: KeyPath, names: Mapping[str, Collec
 
 
 def _check_rows(spec: SpecCheck, path: KeyPath, names: Mapping[str, Collection[str]]) -> None:
-    text = spec.mapping(*path[:-1]).get(path[-1])
+    text = spec.mapping(*path[:-1]).get(str(path[-1]))
     if isinstance(text, str) and find_expressions(text):
         check_expressions(spec, path, {"outputs": names["outputs"]})

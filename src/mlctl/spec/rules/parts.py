@@ -10,7 +10,7 @@ from mlctl.spec.check import SpecCheck
 from mlctl.spec.document import KeyPath, dotted
 from mlctl.spec.problems import INCOMPLETE
 
-_PLACEHOLDER = re.compile(r"<[^<>]*>")
+_PLACEHOLDER = re.compile(r"<[^<>]*>|\$\{?[A-Za-z_]\w*\}?|\{\{|@@")
 
 
 def raw(spec: SpecCheck, *path: str | int) -> Any:
@@ -80,7 +80,7 @@ def leave_to_option(spec: SpecCheck, path: KeyPath, *, option: str, message: str
 
 
 def is_placeholder(value: str) -> bool:
-    """Whether a text holds a `<name>` that its reader is to fill in."""
+    """Whether a text holds a `<name>`, `${NAME}`, `$NAME` or `{{name}}` that somebody is still to fill in."""
     return _PLACEHOLDER.search(value) is not None
 
 

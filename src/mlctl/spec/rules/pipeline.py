@@ -48,7 +48,7 @@ def check_pipeline(spec: SpecCheck) -> None:
     _warn_of_unfilled(spec, wiring)
     _check_settings(spec, steps)
     if is_job and not _has_compute(spec):
-        for path in _steps_without_compute(spec, steps):
+        for path in _steps_without_compute(steps):
             message = f"'{dotted(path)}' is missing, and the pipeline has no default_compute"
             spec.error("missing_key", path, message, hint="add 'settings: {default_compute: azureml:<name>}'")
 
@@ -72,7 +72,7 @@ def _check_whole(spec: SpecCheck) -> None:
     given = Wiring(spec, {}, Interface({}, {}))
     given.check_given(step)
     if not _has_compute(spec):
-        for path in _steps_without_compute(nested, steps_of(nested)):
+        for path in _steps_without_compute(steps_of(nested)):
             message = f"'{dotted(path)}' of {nested.document.source} is missing, and this job has no default_compute"
             spec.error("missing_key", ("compute",), message, hint="add 'compute: azureml:<name>'")
             break
@@ -95,6 +95,8 @@ def _check_body(spec: SpecCheck, step: Step) -> None:
     if step.has_inline_component and step.holder:
         check_ports(spec, (*step.path, step.holder))
         check_component_body(spec, (*step.path, step.holder), step.component_kind)
+    if step.type == "spark" and step.holder:
+        _spark_component(spec, step)
     own = _BODIES.get((step.type, step.holder is not None))
     if own is not None:
         own(spec, step.path)
@@ -117,6 +119,15 @@ def _inline_spark(spec: SpecCheck, path: KeyPath) -> None:
     check_place(spec, path)
     check_conf(spec, path)
     check_expressions(spec, (*path, "args"), declared(spec, path))
+
+
+def _spark_component(spec: SpecCheck, step: Step) -> None:
+    check_place(spec, step.path)
+    component = step.data.get(step.holder or "")
+    held = step.nested.data if step.nested is not None else component
+    if "conf" in step.data or isinstance(held, Mapping):
+        conf = held.get("conf") if isinstance(held, Mapping) else None
+        check_conf(spec, step.path, otherwise=conf if isinstance(conf, Mapping) else None)
 
 
 def _resources(spec: SpecCheck, path: KeyPath) -> None:
@@ -186,13 +197,16 @@ def _has_compute(spec: SpecCheck) -> bool:
     return "compute" in spec.data or "default_compute" in spec.mapping("settings")
 
 
-def _steps_without_compute(spec: SpecCheck, steps: Mapping[str, Step]) -> list[KeyPath]:
+def _has_place(step: Step) -> bool:
+    return "compute" in step.data or (step.type == "spark" and "resources" in step.data)
+
+
+def _steps_without_compute(steps: Mapping[str, Step]) -> list[KeyPath]:
     missing: list[KeyPath] = []
     for step in steps.values():
         if step.type == "pipeline":
             if step.nested is not None:
-                missing += [(*step.path, *path) for path in _steps_without_compute(step.nested, steps_of(step.nested))]
-        elif step.type not in CONTROL_FLOW and "compute" not in step.data:
-            if not (step.type == "spark" and "resources" in step.data):
-                missing.append((*step.path, "compute"))
+                missing += [(*step.path, *path) for path in _steps_without_compute(steps_of(step.nested))]
+        elif step.type not in CONTROL_FLOW and not _has_place(step):
+            missing.append((*step.path, "compute"))
     return missing

@@ -17,23 +17,24 @@ PORT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 def check_inputs(spec: SpecCheck, path: KeyPath, *, needs_path: bool = True) -> None:
     """Check the inputs at `path` of a job. `needs_path` False: a path may come later (it is told as incomplete)."""
-    for name, value in _entries(spec, path):
-        check_port_name(spec, (*path, name), name, "an input")
-        if not isinstance(value, dict) or "value" in value:
+    for name, value in spec.mapping(*path).items():
+        here: KeyPath = (*path, name)
+        check_port_name(spec, here, name, "an input")
+        if not isinstance(value, dict) or "value" in value or not spec.is_sound((*here, "path")):
             continue
         if value.get("path") in (None, ""):
-            _check_missing_path(spec, (*path, name), value, needs_path=needs_path)
-        elif isinstance(value["path"], str) and "${{" not in value["path"]:
-            _check_data(spec, (*path, name), value)
+            _check_missing_path(spec, here, value, needs_path=needs_path)
+        elif isinstance(value["path"], str) and "${{" not in value["path"] and spec.is_sound((*here, "type")):
+            _check_data(spec, here, value)
 
 
 def check_outputs(spec: SpecCheck, path: KeyPath) -> None:
     """Check the outputs at `path` of a job."""
-    for name, value in _entries(spec, path):
-        check_port_name(spec, (*path, name), name, "an output")
-        if not isinstance(value, dict):
-            continue
+    for name, value in spec.mapping(*path).items():
         here: KeyPath = (*path, name)
+        check_port_name(spec, here, name, "an output")
+        if not isinstance(value, dict) or not spec.is_sound(here):
+            continue
         if isinstance(value.get("path"), str):
             spec.problems += macro_problems(spec.document, (*here, "path"), value["path"])
         if "version" in value and "name" not in value:
@@ -42,8 +43,9 @@ def check_outputs(spec: SpecCheck, path: KeyPath) -> None:
 
 
 def check_port_name(spec: SpecCheck, path: KeyPath, name: str, what: str) -> None:
-    """Check the name of an input or output; dots join the parts of a group."""
-    if not all(PORT_NAME.fullmatch(part) for part in name.split(".")):
+    """Check the name of an input or output; in pipelines and components dots join the parts of a group."""
+    grouped = spec.kind.family != "job" or spec.kind.name == "pipelineJob"
+    if not all(PORT_NAME.fullmatch(part) for part in (name.split(".") if grouped else [name])):
         message = f"'{name}' cannot be the name of {what}"
         hint = "use letters, digits and '_', and start with a letter"
         spec.error("invalid_name", path, message, value=name, hint=hint, on_key=True)
@@ -51,7 +53,7 @@ def check_port_name(spec: SpecCheck, path: KeyPath, name: str, what: str) -> Non
 
 def check_inside(spec: SpecCheck, path: KeyPath, code: Any) -> None:
     """Check that the file that the value at `path` names is in the code folder."""
-    file = spec.mapping(*path[:-1]).get(path[-1])
+    file = spec.mapping(*path[:-1]).get(str(path[-1]))
     if not isinstance(code, str) or not isinstance(file, str) or not file or "${{" in file or not spec.options.paths:
         return
     if spec.mapping(*path[:-2]).get("additional_includes"):
@@ -69,10 +71,6 @@ def check_inside(spec: SpecCheck, path: KeyPath, code: Any) -> None:
 def declared(spec: SpecCheck, path: KeyPath = ()) -> dict[str, list[str]]:
     """Names of the inputs and outputs that the job at `path` has, for its expressions."""
     return {group: list(spec.mapping(*path, group)) for group in ("inputs", "outputs")}
-
-
-def _entries(spec: SpecCheck, path: KeyPath) -> list[tuple[str, Any]]:
-    return [(name, value) for name, value in spec.mapping(*path).items() if spec.is_sound((*path, name))]
 
 
 def _check_missing_path(spec: SpecCheck, path: KeyPath, value: Mapping[str, Any], *, needs_path: bool) -> None:

@@ -50,9 +50,9 @@ def check_place(spec: SpecCheck, path: KeyPath) -> None:
         spec.error("missing_key", (*path, "resources"), message, hint=hint)
 
 
-def check_conf(spec: SpecCheck, path: KeyPath) -> None:
-    """Check the Spark properties in `conf` that Azure ML demands."""
-    conf = spec.mapping(*path, "conf")
+def check_conf(spec: SpecCheck, path: KeyPath, *, otherwise: Mapping[str, Any] | None = None) -> None:
+    """Check the Spark properties in `conf` that Azure ML demands. `otherwise`: what counts without a `conf`."""
+    conf = spec.mapping(*path, "conf") or otherwise or {}
     if not spec.is_sound((*path, "conf")):
         return
     dynamic = str(conf.get(_DYNAMIC, "")).lower() == "true"

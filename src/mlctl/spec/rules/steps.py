@@ -19,6 +19,7 @@ _KINDS = {
     "import": "importComponent",
     "data_transfer": "dataTransferComponent",
 }
+_TYPES = {"pipelineComponent": "pipeline", "parallelComponent": "parallel", "sparkComponent": "spark"}
 _HOLDERS = {"sweep": "trial"}
 
 
@@ -50,9 +51,7 @@ class Step:
 
 def steps_of(spec: SpecCheck) -> dict[str, Step]:
     """The steps of a pipeline by name, in the order of the file."""
-    return {
-        name: _step(spec, name, data) for name, data in spec.mapping("jobs").items() if isinstance(data, Mapping)
-    }
+    return {name: _step(spec, name, data) for name, data in spec.mapping("jobs").items() if isinstance(data, Mapping)}
 
 
 def texts_of(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
@@ -78,6 +77,8 @@ def _step(spec: SpecCheck, name: str, data: Mapping[str, Any]) -> Step:
     component = data[holder]
     nested = spec.files.get((*path, holder))
     if nested is not None:
+        # a step that does not say what it is, is what its component is
+        kind = kind if "type" in data else _TYPES.get(nested.kind.name, kind)
         interface = declared_interface(nested.data, nested.document.source)
     elif isinstance(component, Mapping):
         interface = declared_interface(component, spec.document.source)

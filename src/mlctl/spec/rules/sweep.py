@@ -9,6 +9,7 @@ from mlctl.spec.check import SpecCheck
 from mlctl.spec.document import KeyPath, dotted
 from mlctl.spec.references import find_expressions
 from mlctl.spec.rules.command import check_command
+from mlctl.spec.rules.interface import is_number
 from mlctl.spec.rules.ports import check_inputs, check_outputs, declared
 
 _SCALARS = (str, int, float, bool)
@@ -47,13 +48,13 @@ def check_search(spec: SpecCheck, path: KeyPath) -> None:
 
 def _check_distribution(spec: SpecCheck, path: KeyPath, value: Mapping[str, Any]) -> None:
     low, high = value.get("min_value"), value.get("max_value")
-    if _is_number(low) and _is_number(high) and low >= high:
+    if is_number(low) and is_number(high) and low >= high:
         message = f"'{dotted((*path, 'min_value'))}' is {low}, not less than max_value ({high})"
         hint = "write the smaller number as min_value"
         spec.error("out_of_range", (*path, "min_value"), message, value=low, hint=hint)
     for key in ("q", "sigma", "upper"):
         number = value.get(key)
-        if _is_number(number) and number <= 0:
+        if is_number(number) and number <= 0:
             message = f"'{dotted((*path, key))}' is {number}, it must be more than 0"
             spec.error("out_of_range", (*path, key), message, value=number, hint="write a positive number")
     if value.get("type") == "choice" and value.get("values") == []:
@@ -81,14 +82,14 @@ def tried_values(distribution: Mapping[str, Any]) -> list[tuple[KeyPath, Any]]:
         return [(("values", index), value) for index, value in enumerate(values) if isinstance(value, _SCALARS)]
     if kind in ("uniform", "quniform"):
         bounds = [((key,), distribution.get(key)) for key in ("min_value", "max_value")]
-        return [(key, value) for key, value in bounds if _is_number(value)]
+        return [(key, value) for key, value in bounds if is_number(value)]
     return []
 
 
 def _check_limits(spec: SpecCheck, path: KeyPath) -> None:
     limits = spec.mapping(*path)
     most, total = limits.get("max_concurrent_trials"), limits.get("max_total_trials")
-    if isinstance(most, int) and isinstance(total, int) and most > total:
+    if isinstance(most, int) and isinstance(total, int) and most > total > 0:
         here: KeyPath = (*path, "max_concurrent_trials")
         message = f"'{dotted(here)}' is {most}, more than max_total_trials ({total})"
         spec.warn("out_of_range", here, message, value=most, hint=f"the lower of the two counts; write {total}")
@@ -121,7 +122,3 @@ def _warn_of_unused(spec: SpecCheck) -> None:
             message = f"'search_space.{name}' is not used in the trial's command"
             hint = f"write ${{{{search_space.{name}}}}} in it, or remove '{name}'"
             spec.warn("unused", ("search_space", name), message, hint=hint)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,4 +1,5 @@
-"""What flows between the steps of a pipeline: each expression leads to something that is there, and fits where it goes."""
+"""What flows between the steps of a pipeline: each expression leads to something that is there, and fits where it
+goes."""
 
 from __future__ import annotations
 
@@ -15,12 +16,13 @@ from mlctl.spec.rules.interface import Interface, Port, fits, refuse_literal, ty
 from mlctl.spec.rules.steps import Step, texts_of
 from mlctl.spec.rules.sweep import tried_values
 
+
 @dataclass(slots=True)
 class Wiring:
     """The bindings of one pipeline.
 
-    `parent`: inputs and outputs of the pipeline itself. `edges`: step -> the steps whose outputs it takes, with the place
-    of the expression. `filled`: outputs of the pipeline that a step writes.
+    `parent`: inputs and outputs of the pipeline itself. `edges`: step -> the steps whose outputs it takes, with the
+    place of the expression. `filled`: outputs of the pipeline that a step writes.
     """
 
     spec: SpecCheck
@@ -167,7 +169,9 @@ class Wiring:
                     self.filled.add(source.name)
                     own = (known or {}).get(name)
                     if own is not None and not fits(own, source):
-                        message = f"'{dotted(path)}' is {own.type}, but pipeline output '{source.name}' is {source.type}"
+                        message = (
+                            f"'{dotted(path)}' is {own.type}, but pipeline output '{source.name}' is {source.type}"
+                        )
                         hint = "give both the same type"
                         self.spec.error("type_mismatch", path, message, hint=hint)
 
