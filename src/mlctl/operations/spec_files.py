@@ -62,10 +62,26 @@ def _files(path: str, stdin: bytes | None) -> Iterator[SpecFile]:
 
 
 def _walk(folder: str) -> Iterator[SpecFile]:
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _NEVER)
-        for name in sorted(names):
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                path = os.path.normpath(os.path.join(place, name))  # noqa: PTH118
-                if Path(path).is_file():
-                    yield SpecFile(Path(path), path, found=True)
+    waiting = [folder]
+    while waiting:
+        place = waiting.pop()
+        below: list[str] = []
+        for entry in _entries(place):
+            if entry.name.startswith("."):
+                continue
+            path = os.path.normpath(os.path.join(place, entry.name))  # noqa: PTH118
+            # links to folders are not followed: they may lead back
+            if entry.is_dir(follow_symlinks=False):
+                below += [path] if entry.name not in _NEVER else []
+            elif entry.name.lower().endswith(SUFFIXES) and entry.is_file():
+                yield SpecFile(Path(path), path, found=True)
+        waiting += reversed(below)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """What stands in a folder, by name; nothing when it may not be looked into."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return []

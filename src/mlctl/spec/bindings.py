@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from mlctl.spec.document import Document, KeyPath, dotted
-from mlctl.spec.problems import Problem, closest
+from mlctl.spec.problems import Problem, closest, line_starts
 from mlctl.spec.references import find_expressions, find_optional_parts
 
 OUTPUT_MACROS = ("name", "output_name", "default_datastore")
@@ -27,10 +27,10 @@ def binding_problems(
     """Problems of the expressions in one text. `declared`: names under `inputs` and `outputs`."""
     for expression in find_expressions(text):
         written = text[expression.start : expression.end]
-        at = position_of(document, path, text, expression.start, written)
         found = _explain(expression.path, written, declared)
         if found:
             message, hint = found
+            at = position_of(document, path, text, expression.start, written)
             message = f"'{dotted(path)}': {message}"
             yield document.problem("unbound", path, message, value=written, hint=hint, at=at)
 
@@ -97,9 +97,10 @@ def _explain_name(
 def position_of(document: Document, path: KeyPath, text: str, offset: int, written: str) -> tuple[int, int] | None:
     """Line and column of the expression in the file: the same occurrence of its text after the value's start."""
     mark = document.marks.get(path)
-    if mark is None or "\n" in written:
+    starts = line_starts(document.text)
+    if mark is None or "\n" in written or mark.line > len(starts):
         return None
-    start = _offset(document.text, mark.line, mark.column)
+    start = starts[mark.line - 1] + mark.column - 1
     for _ in range(text.count(written, 0, offset) + 1):
         start = document.text.find(written, start)
         if start < 0:
@@ -107,10 +108,3 @@ def position_of(document: Document, path: KeyPath, text: str, offset: int, writt
         start += len(written)
     start -= len(written)
     return document.text.count("\n", 0, start) + 1, start - document.text.rfind("\n", 0, start)
-
-
-def _offset(text: str, line: int, column: int) -> int:
-    start = 0
-    for _ in range(line - 1):
-        start = text.find("\n", start) + 1
-    return start + column - 1

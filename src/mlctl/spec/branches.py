@@ -35,7 +35,10 @@ def choose_branch(value: Any, branches: Sequence[Schema], root: Schema) -> Schem
         candidates = named
     if len(candidates) == 1:
         return candidates[0].schema
-    return max(candidates, key=lambda branch: branch.fit(value)).schema
+    best = max(candidates, key=lambda branch: branch.fit(value))
+    if all(key in value for key in best.required):
+        return best.schema
+    return max(candidates, key=lambda branch: branch.fit(value) + branch.misspelt(value)).schema
 
 
 def unknown_discriminator(
@@ -81,12 +84,15 @@ class _Branch:
 
     def fit(self, value: dict[str, Any]) -> int:
         """How well the keys of a map fit, and the JSON types of what they hold: the higher the better."""
-        missing = [key for key in self.required if key not in value]
-        unknown = [key for key in value if key not in self.properties]
-        # a key that is misspelt is half there
-        misspelt = sum(1 for key in missing if unknown and closest(key, unknown))
+        missing = sum(1 for key in self.required if key not in value)
+        unknown = sum(1 for key in value if key not in self.properties)
         odd = sum(1 for key, item in value.items() if key in self.properties and not self._takes(key, item))
-        return -4 * len(missing) - 2 * len(unknown) + 3 * misspelt - odd
+        return -4 * missing - 2 * unknown - odd
+
+    def misspelt(self, value: dict[str, Any]) -> int:
+        """What the fit gains by keys that are probably meant to be missing ones."""
+        unknown = [key for key in value if key not in self.properties]
+        return 3 * sum(1 for key in self.required if key not in value and closest(key, unknown))
 
     def _takes(self, key: str, item: Any) -> bool:
         part = resolve(self.schema["properties"][key], self.root)

@@ -188,7 +188,7 @@ def check_document(
         nested={} if nested is None else nested,
     )
     if isinstance(data, dict):
-        for rule in rules_of(kind):
+        for rule in rules_of(kind, secrets=spec.options.secrets):
             rule(spec)
     spec.problems = in_file_order(_distinct(spec.problems), document.source)
     return spec

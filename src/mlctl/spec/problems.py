@@ -7,6 +7,8 @@ object that `az ml job validate` prints.
 from __future__ import annotations
 
 import difflib
+import functools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,13 +107,17 @@ def line_of(text: str | None, line: int) -> str | None:
     """Line number `line` (from 1) of a text, without its end; None when there is none."""
     if text is None or line < 1:
         return None
-    start = 0
-    for _ in range(line - 1):
-        start = text.find("\n", start) + 1
-        if not start:
-            return None
-    end = text.find("\n", start)
-    return (text[start:] if end < 0 else text[start:end]).rstrip("\r")
+    starts = line_starts(text)
+    if line > len(starts):
+        return None
+    end = text.find("\n", starts[line - 1])
+    return (text[starts[line - 1] :] if end < 0 else text[starts[line - 1] : end]).rstrip("\r")
+
+
+@functools.lru_cache(maxsize=4)
+def line_starts(text: str) -> list[int]:
+    """Where each line of a text starts; kept for the texts that were asked for last, since each problem asks."""
+    return [0, *(found.end() for found in re.finditer("\n", text))]
 
 
 def _excerpt_with_caret(excerpt: str, line: int, column: int) -> list[str]:

@@ -49,8 +49,7 @@ def load_schema(name: str) -> Schema:
             waiting += others
     # a relative $id would be the base of the references
     root = {key: value for key, value in own.items() if key not in ("$id", "$defs")}
-    root["$defs"] = _reached(root, known)
-    return root
+    return complete(root, known)
 
 
 @functools.cache
@@ -62,8 +61,12 @@ def _read(name: str) -> tuple[Schema, list[str]]:
     return schema, others
 
 
+def complete(schema: Schema, known: Schema) -> Schema:
+    """A schema with those of the known definitions that it needs, directly or through others."""
+    return {**schema, "$defs": _reached(schema, known)}
+
+
 def _reached(root: Schema, known: Schema) -> Schema:
-    """The definitions that a schema needs, directly or through others."""
     reached: Schema = {}
     waiting = list(_references(root))
     while waiting:

@@ -19,6 +19,7 @@ from mlctl.spec.document import Document, KeyPath, dotted, in_file_order
 from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, closest, did_you_mean, summary
 from mlctl.spec.schema import (
     Schema,
+    complete,
     known_keys,
     load_schema,
     resolve,
@@ -74,7 +75,7 @@ def _validator(key: str) -> Any:
 
     name, _, branch = key.partition(" ")
     root = load_schema(name)
-    schema = {**json.loads(branch), "$defs": root["$defs"]} if branch else root
+    schema = complete(json.loads(branch), root["$defs"]) if branch else root
     return jsonschema_rs.Draft202012Validator(schema)
 
 
@@ -201,9 +202,10 @@ def _above(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
 
 
 def _pattern(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
-    about = finding.schema.get("description", "text of another form").rstrip(".")
+    schema = finding.schema
+    about = (schema.get("description") or schema.get("title") or "text of another form").rstrip(".")
     message = f"{_label(finding.path)} cannot be {_shown(finding.value)}"
-    hint = f"such as {finding.schema['x-example']}" if "x-example" in finding.schema else f"write {about}"
+    hint = f"such as {schema['x-example']}" if "x-example" in schema else f"write {about}"
     yield scope.document.problem("invalid_value", finding.path, message, value=finding.value, expected=about, hint=hint)
 
 

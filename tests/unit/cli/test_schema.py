@@ -148,7 +148,7 @@ def test_a_plain_validator_lets_pass_what_is_only_warned_of() -> None:
 
 
 def test_a_plain_validator_does_not_ask_for_what_an_option_gives() -> None:
-    ours, plain = problems_of("managedOnlineDeployment", "model: azureml:m:1\ninstance_type: small\n")
+    ours, plain = problems_of("managedOnlineDeployment", "instance_type: small\n")
     assert "left_to_option incomplete" in ours
     assert plain == []
 

@@ -135,13 +135,10 @@ def test_strict_refuses_an_unknown_compute(desk: JobDesk) -> None:
     assert "local" in (caught.value.hint or "")
 
 
-def test_validation_has_the_form_of_az(desk: JobDesk) -> None:
-    assert jobs.validate(spec())["result"] == "Succeeded"
-    failed = jobs.validate(spec(comand="x"))
-    assert failed["result"] == "Failed"
-    assert failed["errors"]
-    with pytest.raises(InvalidSpecError):
-        jobs.prepare(desk, spec(comand="x"))
+def test_a_wrong_spec_is_refused_with_every_problem(desk: JobDesk) -> None:
+    with pytest.raises(InvalidSpecError) as caught:
+        jobs.prepare(desk, spec(comand="x", imag="y"))
+    assert [found.code for found in caught.value.problems].count("unknown_key") == 2
 
 
 def test_a_job_is_shown_in_the_words_of_az(desk: JobDesk, add: Callable[..., JobRecord]) -> None:

@@ -12,7 +12,7 @@ import json
 import random
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -134,7 +134,7 @@ def _simplest(branches: list[Schema], root: Schema) -> int:
     return min(range(len(branches)), key=weight)
 
 
-def plain_value(schema: Schema, dice: random.Random | None = None) -> Any:
+def plain_value(schema: Schema, dice: random.Random | None = None, texts: Sequence[str] = (WORD,)) -> Any:
     """A valid value of a schema without parts."""
     if "const" in schema:
         return schema["const"]
@@ -143,7 +143,7 @@ def plain_value(schema: Schema, dice: random.Random | None = None) -> Any:
     types = types_of(schema) or ("string",)
     kind = dice.choice(types) if dice else types[0]
     if kind == "string":
-        text = schema["x-example"] if "pattern" in schema else dice.choice(_TEXTS) if dice else WORD
+        text = schema["x-example"] if "pattern" in schema else dice.choice(texts) if dice else WORD
         return text or ("" if not schema.get("minLength") else WORD)
     if kind in ("integer", "number"):
         return _number(schema, kind, dice)
@@ -164,11 +164,23 @@ _TEXTS = (
 )  # fmt: skip
 
 
-class Author:
-    """Writes valid documents with many keys, at random from a seed."""
+_REALISTIC = (
+    WORD, "first", "second_one", "azureml:x:1", "azureml:x@latest", "azureml://registries/r/models/m/versions/1",
+    "${{inputs.entry}}", "${{parent.inputs.first}}", "${{parent.jobs.first.outputs.second_one}}", "${{search_space.first}}",
+    "${{outputs.x.y}}", "file:./x.yml", "./job.yml", "src", "PT1H", "0 0 * * *", "2024-01-01T00:00:00", "UTC", "local", "1.5",
+    "Standard_D2", "5 GB", "$[[--x ${{inputs.first}}]]", "git+https://x/y", "runs:/a/b", "http://x", "AccountKey=abc;", "a.py:B",
+)  # fmt: skip
 
-    def __init__(self, kind: str, seed: int) -> None:
+
+class Author:
+    """Writes documents with many keys that the schema takes, at random from a seed.
+
+    `realistic`: texts are such as rules look into, references and expressions, right and wrong.
+    """
+
+    def __init__(self, kind: str, seed: int, *, realistic: bool = False) -> None:
         self.root = load_schema(kind)
+        self.texts = _REALISTIC if realistic else _TEXTS
         self.dice = random.Random(f"{kind} {seed}")
         self.left = 120
 
@@ -191,7 +203,7 @@ class Author:
         if kind == "array":
             count = self.dice.randrange(3) if self._goes_on(depth) else 0
             return [self._value(schema.get("items", {"type": "string"}), depth + 1) for _ in range(count)]
-        return plain_value(schema, self.dice) if types else self.dice.choice(_TEXTS)
+        return plain_value(schema, self.dice, self.texts) if types else self.dice.choice(self.texts)
 
     def _goes_on(self, depth: int) -> bool:
         return self.left > 0 and depth < 9

@@ -18,6 +18,9 @@ from mlctl.spec.validate import _DESCRIBERS
 
 NAMES = sorted(path.name.removesuffix(".schema.json") for path in schemas_folder().glob("*.schema.json"))
 REFERENCE = re.compile(r"(?:([A-Za-z]+)\.schema\.json)?#/\$defs/([A-Za-z0-9]+)")
+NO_FILES = {"batchJob"}
+"""Schemas of what is asked of a service, which no command takes as a file."""
+
 KEYWORDS = {
     "$ref", "type", "properties", "required", "additionalProperties", "items", "anyOf", "enum", "const", "minimum",
     "maximum", "exclusiveMinimum", "pattern", "minLength", "title", "description", "default", "readOnly", "deprecated",
@@ -121,8 +124,9 @@ def test_a_loaded_schema_is_complete_in_itself(name: str) -> None:
 
 
 def test_every_kind_has_a_schema_and_every_schema_of_a_document_is_a_kind() -> None:
-    assert set(schema_names()) == set(KINDS)
-    shared = set(NAMES) - set(KINDS)
+    assert set(KINDS) <= set(schema_names())
+    assert set(schema_names()) - set(KINDS) <= NO_FILES
+    shared = set(NAMES) - set(KINDS) - NO_FILES
     assert all("$defs" in raw(name) and not {"properties", "anyOf", "type"} & raw(name).keys() for name in shared)
 
 
@@ -151,14 +155,7 @@ def test_what_must_be_there_is_declared(name: str) -> None:
         for key in (*part.get("required", ()), *part.get("x-supplied", ()))
         if key not in part.get("properties", {})
     ]
-    left_to_options = [
-        f"{path}/{key}"
-        for path, part in parts(raw(name))
-        for key in part.get("x-supplied", ())
-        if key not in part.get("required", ())
-    ]
     assert undeclared == []
-    assert left_to_options == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -166,7 +163,7 @@ def test_a_form_has_an_example_and_a_word_is_a_word(name: str) -> None:
     for path, part in parts(raw(name)):
         if "pattern" in part:
             assert re.search(part["pattern"], part["x-example"]), path
-            assert part.get("description"), path
+            assert part.get("description") or part.get("title"), path
         if "enum" in part:
             words = [word for word in part["enum"] if word is not None]
             assert words, path

@@ -53,9 +53,11 @@ _KINDS: dict[str, tuple[str, ...]] = {
 
 
 @functools.cache
-def rules_of(kind: Kind) -> tuple[Rule, ...]:
-    """The rules of a kind, in the order in which they are asked."""
-    names = (*_EVERY, *_FAMILIES.get(kind.family, ()), *_KINDS.get(kind.name, ()), "secrets.check_secrets")
+def rules_of(kind: Kind, *, secrets: bool = False) -> tuple[Rule, ...]:
+    """The rules of a kind, in the order in which they are asked; `secrets`: those about secrets, too."""
+    names = [*_EVERY, *_FAMILIES.get(kind.family, ()), *_KINDS.get(kind.name, ())]
+    if secrets:
+        names.append("secrets.check_secrets")
     return tuple(_load(name) for name in names)
 
 

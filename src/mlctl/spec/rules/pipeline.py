@@ -19,6 +19,7 @@ from mlctl.spec.rules.steps import CONTROL_FLOW, Step, steps_of
 from mlctl.spec.rules.sweep import check_search
 from mlctl.spec.rules.wiring import Wiring, job_ports
 
+_MOST_NAMES = 10
 _STEP_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -172,7 +173,8 @@ def _tell_circle(spec: SpecCheck, circle: list[str], path: KeyPath) -> None:
     if len(circle) == 2:
         message = f"'{dotted(path)}': step '{circle[0]}' waits for its own output"
     else:
-        message = f"'{dotted(path)}': these steps wait for each other: {' -> '.join(circle)}"
+        names = circle if len(circle) <= _MOST_NAMES else [*circle[:3], "…", *circle[-3:]]
+        message = f"'{dotted(path)}': these steps wait for each other: {' -> '.join(names)}"
     spec.error("cycle", path, message, hint="take the input from a step that runs before")
 
 

@@ -3,7 +3,8 @@ goes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,7 +53,7 @@ class Wiring:
     def source(self, step: Step, path: KeyPath, text: str, expression: Expression) -> Port | None:
         """What an expression in a step leads to; None when that is not known, or wrong, which is told."""
         written = text[expression.start : expression.end]
-        place = _Place(path, written, position_of(self.spec.document, path, text, expression.start, written))
+        place = _Place(path, written, text, expression.start)
         parts = (expression.path or "").split(".")
         if parts[:2] == ["parent", "inputs"] and len(parts) > 2:
             return self._parent_port(place, "inputs", ".".join(parts[2:]))
@@ -191,7 +192,7 @@ class Wiring:
         other = self.steps.get(name)
         if other is None:
             match = closest(name, self.steps)
-            hint = f"did you mean '{match}'?" if match else f"there is: {', '.join(self.steps)}"
+            hint = f"did you mean '{match}'?" if match else f"there is: {_some(self.steps)}"
             self._unbound(place, f"there is no step '{name}'", hint, code="unknown_step")
             return None
         if len(parts) < 3 or parts[1] not in ("inputs", "outputs"):
@@ -209,7 +210,7 @@ class Wiring:
         if parts[2] in ports:
             return ports[parts[2]]
         match = closest(port, ports)
-        hint = f"did you mean '{match}'?" if match else f"it has: {', '.join(ports) or 'none'}"
+        hint = f"did you mean '{match}'?" if match else f"it has: {_some(ports)}"
         self._unbound(place, f"step '{name}' has no {parts[1][:-1]} '{port}'", hint)
         return None
 
@@ -224,11 +225,12 @@ class Wiring:
 
     def _unbound(self, place: _Place, what: str, hint: str, *, code: str = "unbound") -> None:
         message = f"'{dotted(place.path)}': {place.written}: {what}"
-        self.spec.error(code, place.path, message, value=place.written, hint=hint, at=place.at)
+        at = position_of(self.spec.document, place.path, place.text, place.start, place.written)
+        self.spec.error(code, place.path, message, value=place.written, hint=hint, at=at)
 
     def _unknown(self, path: KeyPath, what: str, name: str, known: list[str], *, is_error: bool = True) -> None:
         match = closest(name, known)
-        hint = f"did you mean '{match}'?" if match else f"it has: {', '.join(known) or 'none'}"
+        hint = f"did you mean '{match}'?" if match else f"it has: {_some(known)}"
         message = f"'{dotted(path)}': the {what}"
         if is_error:
             self.spec.error("unknown_port", path, message, value=name, hint=hint, on_key=True)
@@ -238,11 +240,12 @@ class Wiring:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where an expression stands, as it is written."""
+    """Where an expression stands, as it is written: the value at `path` is `text`, it starts at `start`."""
 
     path: KeyPath
     written: str
-    at: tuple[int, int] | None
+    text: str
+    start: int
 
 
 _OWN_TEXTS = ("command", "args", "task", "input_data", "environment", "environment_variables", "trial", "search_space")
@@ -268,6 +271,14 @@ def _expectation(port: Port) -> str:
     return f"'{port.name}' takes {port.type}" + (f" ({', '.join(limits)})" if limits else "")
 
 
+def _some(names: Collection[str]) -> str:
+    """The first names of many."""
+    return ", ".join([*itertools.islice(names, _MOST_NAMES), *(["…"] if len(names) > _MOST_NAMES else [])]) or "none"
+
+
+_MOST_NAMES = 20
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
@@ -275,7 +286,7 @@ def _shown(value: Any) -> str:
 
 
 def _declare(name: str, group: str, known: list[str]) -> str:
-    return f"declare '{name}' under {group} of the pipeline" + (f" (there is: {', '.join(known)})" if known else "")
+    return f"declare '{name}' under {group} of the pipeline" + (f" (there is: {_some(known)})" if known else "")
 
 
 def _map(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -42,7 +42,6 @@ def test_versions(told: Told, version: str, expected: list[object]) -> None:
         ("uri_file", {"d": ""}, []),
         ("uri_file", {"d/a.csv": ""}, [("error", "wrong_path", 2)]),
         ("uri_folder", {"d": ""}, [("error", "wrong_path", 2)]),
-        ("URI_FILE", {"d": ""}, []),
         ("mltable", {"d/MLTable": "paths:\n  - file: ./a.csv\n"}, []),
         ("mltable", {"d/a.csv": ""}, [("error", "missing_path", 2)]),
         ("mltable", {"d": ""}, [("error", "wrong_path", 2)]),
@@ -136,7 +135,7 @@ def test_names_of_datastores(told: Told) -> None:
         ("git", "{type: access_key, access_key_id: a, secret_access_key: b}", [("error", "credentials.type")]),
         ("container_registry", "{type: pat, pat: x}", [("error", "credentials.type")]),
         ("custom", "{type: api_key, key: x}", []),
-        ("git", "{type: pat}", [("incomplete", "credentials.pat")]),
+        ("git", "{type: pat}", [("error", "credentials.pat")]),
         ("git", "{type: username_password, password: x}", [("error", "credentials.username")]),
     ],
 )

@@ -134,8 +134,8 @@ def test_times_at_which_an_instance_starts(told: Told) -> None:
 def test_ports_and_names_of_applications(told: Told) -> None:
     applications = (
         "custom_applications:\n"
-        "  - {name: a, endpoints: [{target: 8787, published: 8787}]}\n"
-        "  - {name: a, endpoints: [{target: 80, published: 8787}]}\n"
+        "  - {name: a, image: {reference: x}, endpoints: [{target: 8787, published: 8787}]}\n"
+        "  - {name: a, image: {reference: x}, endpoints: [{target: 80, published: 8787}]}\n"
     )
     problems = told("computeInstance", INSTANCE + applications)
     assert sorted(brief(problems)) == [("error", "conflict", 5), ("error", "conflict", 5), ("error", "out_of_range", 5)]
