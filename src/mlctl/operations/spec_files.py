@@ -39,14 +39,24 @@ def find_spec_files(paths: Sequence[str], *, stdin: bytes | None = None) -> list
     found: dict[str, SpecFile] = {}
     for path in paths:
         for file in _files(path, stdin):
-            found.setdefault(os.path.abspath(file.path) if file.content is None else STDIN, file)  # noqa: PTH100
+            found.setdefault(_place(file), file)
     return list(found.values())
 
 
+def _place(file: SpecFile) -> str:
+    """What tells files apart. A folder that several links lead to is one folder: a link may lead back up."""
+    if file.content is not None:
+        return STDIN
+    folder, name = os.path.split(os.path.abspath(file.path))  # noqa: PTH100
+    return os.path.join(os.path.realpath(folder), name)  # noqa: PTH118
+
+
 def _files(path: str, stdin: bytes | None) -> Iterator[SpecFile]:
+    if not path:
+        raise NotFoundError("a path is empty", hint="is a variable of the shell not set?")
     if path == STDIN:
         yield SpecFile(Path(), STDIN_NAME, content=stdin or b"")
-    elif Path(path).is_dir():
+    elif os.path.isdir(path):  # noqa: PTH112 - a name that is too long leads nowhere, and raises nothing here
         yield from _walk(path)
     elif os.path.lexists(path):
         yield SpecFile(Path(path), path)
@@ -55,7 +65,7 @@ def _files(path: str, stdin: bytes | None) -> Iterator[SpecFile]:
         if not matches:
             raise NotFoundError(f"nothing matches '{path}'", hint="quote the pattern only if mlctl should expand it")
         for match in matches:
-            if Path(match).is_file():
+            if os.path.isfile(match):  # noqa: PTH113
                 yield SpecFile(Path(match), match, found=True)
     else:
         raise NotFoundError(f"there is no file or folder '{path}'", hint="check the path")
@@ -73,7 +83,7 @@ def _walk(folder: str) -> Iterator[SpecFile]:
             # links to folders are not followed: they may lead back
             if entry.is_dir(follow_symlinks=False):
                 below += [path] if entry.name not in _NEVER else []
-            elif entry.name.lower().endswith(SUFFIXES) and entry.is_file():
+            elif entry.name.lower().endswith(SUFFIXES) and os.path.isfile(path):  # noqa: PTH113
                 yield SpecFile(Path(path), path, found=True)
         waiting += reversed(below)
 

@@ -83,9 +83,19 @@ class Checker:
     def _check(self, document: Document, kind: Kind) -> SpecCheck:
         """The check of a document; one that another spec has named before was checked then."""
         key = (document.place, kind.name)
-        if key not in self.nested:
-            self.nested[key] = check_document(document, kind, self.demands.options, self.library, nested=self.nested)
-        return self.nested[key]
+        if key in self.nested:
+            return self.nested[key]
+        found = check_document(document, kind, self.demands.options, self.library, nested=self.nested)
+        if any(problem.code == "file_cycle" for problem in found.problems):
+            # where a circle of files is told depends on the file that one comes from: it is not kept for other files
+            self.nested = {
+                place: check
+                for place, check in self.nested.items()
+                if all(problem.code != "file_cycle" for problem in check.problems)
+            }
+        else:
+            self.nested[key] = found
+        return found
 
     def _read(self, file: SpecFile) -> Document:
         if file.content is None:

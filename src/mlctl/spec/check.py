@@ -133,9 +133,13 @@ class SpecCheck:
     def descend(self, path: KeyPath, document: Document, kind: Kind) -> SpecCheck | None:
         """The check of a nested file's document, its problems taken over; None for files that lead to themselves."""
         place = document.place
-        if place in self.trail or len(self.trail) >= DEEPEST_FILES:
+        if place in self.trail:
             message = f"'{dotted(path)}': {document.source} leads back to itself"
             self.error("file_cycle", path, message, hint="a pipeline cannot contain itself; name another file")
+            return None
+        if len(self.trail) >= DEEPEST_FILES:
+            message = f"'{dotted(path)}': {document.source} is the {DEEPEST_FILES + 1}th of files that name each other"
+            self.error("file_cycle", path, message, hint="put fewer pipelines into each other")
             return None
         key = (place, kind.name)
         # a component that is named by its file is anonymous: what its own name says does not count

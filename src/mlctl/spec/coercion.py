@@ -23,9 +23,10 @@ _LOST_ZERO = re.compile(r"[+-]?[1-9][0-9]*\.[0-9]+0")
 
 
 def coerce(document: Document, root: Schema) -> tuple[Any, list[Problem]]:
-    """A copy of the document's data as the validator wants it, and warnings about values that YAML misread."""
-    coercion = _Coercion(document, root, [])
-    return coercion.value(document.data, root, ()), coercion.warnings
+    """A copy of the document's data as the validator wants it, and what is to say about values that YAML misread."""
+    dates = frozenset(found.path for found in document.warnings if found.code == "yaml_date")
+    coercion = _Coercion(document, root, [], dates)
+    return coercion.value(document.data, root, ()), coercion.found
 
 
 def misread(document: Document, path: KeyPath, value: Any) -> str | None:
@@ -50,7 +51,8 @@ def misread(document: Document, path: KeyPath, value: Any) -> str | None:
 class _Coercion:
     document: Document
     root: Schema
-    warnings: list[Problem]
+    found: list[Problem]
+    dates: frozenset[str]
 
     def value(self, value: Any, schema: Schema, path: KeyPath) -> Any:
         schema = resolve(schema, self.root)
@@ -66,6 +68,8 @@ class _Coercion:
     def _scalar(self, value: Any, schema: Schema, path: KeyPath) -> Any:
         types = tuple(name for name in types_of(schema) if name != "null")
         if isinstance(value, str):
+            if "string" in types and dotted(path) in self.dates:
+                self._refuse_date(value, path)
             return _coerce_text(value, schema, types)
         if types == ("boolean",) and value in (0, 1):
             return bool(value)
@@ -85,13 +89,18 @@ class _Coercion:
                 result[key] = self.value(item, part, (*path, key))
         return result
 
+    def _refuse_date(self, value: str, path: KeyPath) -> None:
+        message = f"'{dotted(path)}': {value} without quotes is a date for az, text is expected"
+        hint = f'write it in quotes: "{value}"'
+        self.found.append(self.document.problem("yaml_date", path, message, value=value, hint=hint))
+
     def _warn_of_trap(self, value: Any, path: KeyPath) -> None:
         phrase = misread(self.document, path, value)
         if phrase is None:
             return
         hint = f'if the text is meant, write it in quotes: "{self.document.marks[path].raw}"'
         message = f"'{dotted(path)}': {phrase}"
-        self.warnings.append(self.document.warning("yaml_trap", path, message, value=value, hint=hint))
+        self.found.append(self.document.warning("yaml_trap", path, message, value=value, hint=hint))
 
 
 def _coerce_text(value: str, schema: Schema, types: tuple[str, ...]) -> Any:

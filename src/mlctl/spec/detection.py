@@ -38,6 +38,8 @@ _REGISTRY = frozenset(
     {"name", "description", "tags", "location", "public_network_access", "intellectual_property_publisher",
      "managed_resource_group", "replication_locations", "container_registry", "identity"}
 )  # fmt: skip
+_DATASTORE = frozenset({"account_name", "store_name", "one_lake_workspace_name"})
+_CONNECTION = frozenset({"target", "endpoint", "url"})
 _MODEL_TYPES = frozenset({"custom_model", "mlflow_model", "triton_model"})
 _JOB_ONLY = frozenset(
     {
@@ -45,6 +47,17 @@ _JOB_ONLY = frozenset(
         "settings", "parent_job_name", "trial", "objective", "task", "resources", "distribution",
     }
 )  # fmt: skip
+_JOB_KEYS = frozenset(
+    {
+        "command", "jobs", "trial", "search_space", "objective", "environment", "code", "compute", "inputs", "outputs",
+        "environment_variables", "experiment_name", "distribution", "training_data",
+    }
+)  # fmt: skip
+"""Keys by which jobs and components are known even when one of them is misspelt."""
+
+_ASSET_KEYS = frozenset(
+    {"name", "version", "type", "path", "description", "tags", "properties", "stage", "flavors", "datastore"}
+)
 _COMPONENT_ONLY = frozenset({"is_deterministic", "additional_includes", "version", "successful_return_code"})
 
 
@@ -233,7 +246,7 @@ def _guess(data: Mapping[str, Any]) -> str | None:  # noqa: PLR0911, PLR0912, C9
         return "component"
     if keys <= _REGISTRY and {"location", "public_network_access"} & keys and "name" in keys and len(keys) > 2:
         return "registry"
-    if kind in TYPES["datastore"] and {"account_name", "store_name", "one_lake_workspace_name"} & keys:
+    if kind in TYPES["datastore"] and (_DATASTORE & keys or ("container_name" in keys and not _CONNECTION & keys)):
         return "datastore"
     if kind in TYPES["connection"] or ("credentials" in keys and kind and {"target", "endpoint"} & keys):
         return "connection"
@@ -258,22 +271,47 @@ def _guess(data: Mapping[str, Any]) -> str | None:  # noqa: PLR0911, PLR0912, C9
         return "feature-set"
     if "model_id" in keys and keys <= {"$schema", "name", "model_id", "auth_mode", "tags", "properties", "description"}:
         return "serverless-endpoint"
-    if "jobs" in keys and isinstance(data.get("jobs"), Mapping) and {"inputs", "outputs", "settings"} & keys:
+    if isinstance(data.get("jobs"), Mapping) and ({"inputs", "outputs", "settings"} & keys or _has_steps(data["jobs"])):
         return _component_or_job(data)
+    return _guess_misspelt(data, kind)
+
+
+def _has_steps(jobs: Mapping[str, Any]) -> bool:
+    """Whether one of the jobs is a step of a pipeline; those of CI services have other keys."""
+    return any(isinstance(job, Mapping) and {"component", "trial"} & job.keys() for job in jobs.values())
+
+
+def _guess_misspelt(data: Mapping[str, Any], kind: str | None) -> str | None:
+    """The family of a file in which a telling key is missing or misspelt: what is left still tells enough."""
+    from mlctl.spec.problems import closest
+
+    keys = data.keys()
+    known = {closest(key, _JOB_KEYS) for key in keys if isinstance(key, str)} - {None}
+    refers = any(str(data.get(key)).startswith("azureml:") for key in ("environment", "compute"))
+    if kind in TYPES["job"] | TYPES["component"] and known:
+        return _component_or_job(data)
+    if {"instance_type", "instance_count"} <= keys or (kind == "model" and {"settings", "resources"} & keys):
+        return "batch-deployment" if _is_batch(data) else "online-deployment"
+    if {"mini_batch_size", "output_file_name"} <= keys and _is_batch(data):
+        return "batch-deployment"
+    if ("command" in keys and len(known) > 1) or (refers and known > {"environment"}):
+        return _component_or_job(data)
+    if {"name", "type"} <= keys and closest(kind or "", _ASSET_TYPES | _MODEL_TYPES) and keys <= _ASSET_KEYS:
+        return "model" if kind in _MODEL_TYPES else "data"
     return None
 
 
 def _foreign_shape(data: Mapping[str, Any]) -> str | None:  # noqa: PLR0911 - one line per sign
     """What a map is that looks like something else than an Azure ML spec."""
     keys = data.keys()
+    if "build_dependencies" in keys or ("python" in keys and "dependencies" in keys):
+        return "an MLflow python_env"
     if "dependencies" in keys and ("channels" in keys or isinstance(data["dependencies"], list)):
         return "a conda file"
     if "nodes" in keys and ("outputs" in keys or "inputs" in keys):
         return FLOW
     if "entry_points" in keys:
         return "an MLflow project"
-    if "build_dependencies" in keys or ("python" in keys and "dependencies" in keys):
-        return "an MLflow python_env"
     if isinstance(data.get("services"), Mapping) and "command" not in keys:
         return "a compose file"
     if isinstance(data.get("repos"), list):

@@ -6,6 +6,7 @@ Files that it names are read here, with marks of their own, so that a mistake in
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from mlctl.errors import InvalidSpecError, MlctlError
 from mlctl.spec.document import Document, KeyPath, dotted
 from mlctl.spec.library import Library
 from mlctl.spec.paths import absolute, beside, kind_of, missing_path
-from mlctl.spec.problems import Problem
+from mlctl.spec.problems import WARNING, Problem
 from mlctl.spec.references import ASSET, FILE, INVALID, LOCAL, RESOURCE, Reference, parse
 from mlctl.spec.validate import check
 
@@ -200,7 +201,11 @@ class EnvironmentReading:
         try:
             nested = self.library.read(place, source=beside(document, text))
         except InvalidSpecError as error:
-            self.problems += error.problems
+            if path[-1:] == ("conda_file",) and [found.code for found in error.problems] == ["empty"]:
+                # az takes an empty conda file, and installs nothing
+                self.warnings.append(replace(error.problems[0], severity=WARNING))
+            else:
+                self.problems += error.problems
             return None
         except MlctlError as error:
             self.problems.append(document.problem("missing_path", path, error.message, value=text, hint=error.hint))

@@ -62,6 +62,9 @@ def read_file(path: Path, *, source: str | None = None) -> Document:
         raise UsageError(f"'{path}' is a folder, not a YAML file", hint="name the YAML file in it") from None
     except PermissionError:
         raise AuthError(f"'{path}' may not be read", hint="check the rights of the file") from None
+    except OSError as error:
+        # a link that leads to itself, a name that is too long, a disk that fails
+        raise NotFoundError(f"'{path}' cannot be read: {error.strerror}", hint="check the path") from None
     document = read_bytes(content, source=source or str(path))
     document.folder = path.absolute().parent
     return document

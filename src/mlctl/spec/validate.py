@@ -49,15 +49,21 @@ def check(document: Document, name: str) -> tuple[Any, list[Problem], list[Probl
     is among them, with severity `incomplete`), and the warnings.
     """
     root = load_schema(name)
-    data, warnings = coerce(document, root)
-    problems: list[Problem] = []
+    data, misread_values = coerce(document, root)
+    problems = [found for found in misread_values if found.severity == ERROR]
+    warnings = [found for found in misread_values if found.severity == WARNING]
+    refused = {found.path for found in problems}
     for problem in _problems(_Scope(document, name, root), data, root, ()):
         (warnings if problem.severity == WARNING else problems).append(problem)
         if len(problems) >= MOST_PROBLEMS:
             break
     # what stands under a read-only key is dropped, so nothing is said about it either
     dropped = {key for key in document.data if key not in data}
-    noticed = [found for found in document.warnings if found.path.partition(".")[0] not in dropped]
+    noticed = [
+        found
+        for found in document.warnings
+        if found.path.partition(".")[0] not in dropped and not (found.code == "yaml_date" and found.path in refused)
+    ]
     return data, in_file_order(problems, document.source), [*noticed, *warnings]
 
 

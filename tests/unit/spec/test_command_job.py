@@ -99,7 +99,6 @@ def test_a_file_without_type_is_taken_as_a_file_with_a_warning(spec: Path) -> No
         ("environment_variables: {A: off}\n", "yaml_trap", 3),
         ("environment_variables: {A: 010}\n", "yaml_trap", 3),
         ("limits: {timeout: 1:00:00}\n", "yaml_trap", 3),
-        ("inputs: {v: 2024-01-31}\n", "yaml_date", 3),
         ("tags: {on: x}\n", "yaml_key", 3),
         ("outputs: {o: {name: m, version: 1.10}}\n", "yaml_trap", 3),
         ("outputs: {o: {version: '1'}}\n", "ignored", 3),

@@ -14,6 +14,8 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.spec.deformations import deformed, shuffled
+from tests.unit.spec.schema_documents import Author, written
 
 from mlctl.operations.spec_files import SpecFile
 from mlctl.operations.validation import Checker, Demands, FileReport, report_of
@@ -21,8 +23,6 @@ from mlctl.output.reports import REPORT_FORMATS, render_report
 from mlctl.spec.check import CheckOptions
 from mlctl.spec.kinds import KINDS, Kind
 from mlctl.spec.problems import ERROR, render_problem
-from tests.unit.spec.deformations import deformed, shuffled
-from tests.unit.spec.schema_documents import Author, written
 
 REPOSITORY = Path(__file__).parents[3]
 SPECS = sorted([*(REPOSITORY / "tests" / "specs").rglob("*.yml"), *(REPOSITORY / "examples").rglob("*.yml")])

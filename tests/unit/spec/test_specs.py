@@ -131,7 +131,7 @@ def _told(path: Path) -> list[Told]:
         return [_as_told(problem, path) for problem in _problems(path)]
     with pytest.raises((InvalidSpecError, UnsupportedError)) as caught:
         LOADERS[folder](path)
-    error = caught.value
+    error: Any = caught.value
     if isinstance(error, UnsupportedError):
         where, _, message = error.message.removeprefix(f"{path}:").partition(": ")
         return [Told(ERROR, where, message, error.hint or "")]

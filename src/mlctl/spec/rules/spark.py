@@ -44,10 +44,23 @@ def check_place(spec: SpecCheck, path: KeyPath) -> None:
         message = f"'{dotted((*path, 'resources'))}' and 'compute' exclude each other"
         hint = "keep resources for serverless Spark, compute for an attached pool"
         spec.error("conflict", (*path, "resources"), message, hint=hint, on_key=True)
+    elif "resources" in value and spec.is_sound((*path, "resources")):
+        _check_resources(spec, (*path, "resources"))
     elif "compute" not in value and "resources" not in value:
         message = "a spark job needs resources or a compute"
         hint = "add 'resources: {instance_type: standard_e4s_v3, runtime_version: \"3.4\"}'"
         spec.error("missing_key", (*path, "resources"), message, hint=hint)
+
+
+def _check_resources(spec: SpecCheck, path: KeyPath) -> None:
+    resources = spec.mapping(*path)
+    for key, example in (("instance_type", "standard_e4s_v3"), ("runtime_version", '"3.4"')):
+        here: KeyPath = (*path, key)
+        hint = f"write '{key}: {example}'"
+        if key not in resources:
+            spec.error("missing_key", here, f"'{dotted(here)}' is missing", hint=hint)
+        elif resources[key] in (None, ""):
+            spec.error("empty_value", here, f"'{dotted(here)}' is empty", value=resources[key], hint=hint)
 
 
 def check_conf(spec: SpecCheck, path: KeyPath, *, otherwise: Mapping[str, Any] | None = None) -> None:

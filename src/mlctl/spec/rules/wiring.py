@@ -80,7 +80,9 @@ class Wiring:
                 target = known.get(name, target)
             self._check_value(step, path, value, target)
         if known is not None:
-            offered = {name.partition(".")[0] for name in (*given, *_map(step.data, "search_space"))}
+            names = (*given, *_map(step.data, "search_space"))
+            # a group is given part by part
+            offered = {*names, *(name.partition(".")[0] for name in names)}
             for name, port in known.items():
                 if port.required and name not in offered:
                     self._lacks(step, port)
