@@ -108,7 +108,9 @@ def _smallest(schema: Schema, root: Schema, way: Way = ()) -> Any:
     if "object" in types_of(schema) and step[0] in ("", "key", "any"):
         properties = schema.get("properties", {})
         wanted = [key for key in properties if key in schema.get("required", ())]
-        wanted += [key for key in DISCRIMINATORS if key in properties and key not in wanted and _is_closed(properties[key])]
+        wanted += [
+            key for key in DISCRIMINATORS if key in properties and key not in wanted and _is_closed(properties[key])
+        ]
         data = {key: _smallest(properties[key], root, rest if step == ("key", key) else ()) for key in wanted}
         if step[0] == "key" and step[1] not in data:
             data[step[1]] = _smallest(properties[step[1]], root, rest)
@@ -209,7 +211,9 @@ class Author:
         return self.left > 0 and depth < 9
 
     def _map(self, schema: Schema, depth: int) -> dict[str, Any]:
-        properties = {key: part for key, part in schema.get("properties", {}).items() if not _is_read_only(part, self.root)}
+        properties = {
+            key: part for key, part in schema.get("properties", {}).items() if not _is_read_only(part, self.root)
+        }
         share = self.dice.choice([0.1, 0.4, 0.9]) if self._goes_on(depth) else 0
         keys = [key for key in properties if key in schema.get("required", ()) or self.dice.random() < share]
         keys += [key for key in DISCRIMINATORS if key in properties and key not in keys and _is_closed(properties[key])]
@@ -246,7 +250,13 @@ def written(data: Any) -> Written:
 
 
 def _write(
-    value: Any, path: KeyPath, indent: int, lines: list[str], places: dict[KeyPath, tuple[int, int]], *, begun: bool = False
+    value: Any,
+    path: KeyPath,
+    indent: int,
+    lines: list[str],
+    places: dict[KeyPath, tuple[int, int]],
+    *,
+    begun: bool = False,
 ) -> int:
     """A map or a list that is not empty; `begun`: its first entry goes on the last line. Gives back its first line."""
     first = 0

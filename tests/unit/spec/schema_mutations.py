@@ -96,7 +96,8 @@ def _of_map(site: Site, data: Any) -> Iterator[Mutation]:
         del _at(changed, path)[key]
         lines = written(changed).lines
         line = lines[path][0] if path else min((first for first, _ in lines.values()), default=2)
-        supplied = key in schema.get("x-supplied", ()) and schema.get("x-supplied-without") not in _at(changed, path)
+        without = schema.get("x-supplied-without")
+        supplied = without and key in schema.get("x-supplied", ()) and without not in _at(changed, path)
         code, severity = ("left_to_option", "incomplete") if supplied else ("missing_key", "error")
         undecided = site.is_alternative
         yield Mutation(f"{key} left out of {path}", changed, (*path, key), line, code, severity, undecided)

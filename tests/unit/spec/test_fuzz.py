@@ -84,7 +84,10 @@ HOSTILE: dict[str, bytes] = {
     "digits": JOB + b"limits: {timeout: " + b"7" * 10_000 + b"}\ntags: " + b"8" * 10_000 + b"\n",
     "hexadecimal": JOB + b"limits: {timeout: 0x" + b"f" * 10_000 + b"}\n",
     "binary": JOB + b"limits: {timeout: 0b" + b"1" * 50_000 + b"}\n",
-    "base 60": JOB + b"limits: {timeout: 1:2:3:4}\nresources: {instance_count: 190:20:30.15, shm_size: 1" + b":1" * 9000 + b"}\n",
+    "base 60": JOB
+    + b"limits: {timeout: 1:2:3:4}\nresources: {instance_count: 190:20:30.15, shm_size: 1"
+    + b":1" * 9000
+    + b"}\n",
     "odd numbers": JOB + b"limits: {timeout: 0x_}\nresources: {instance_count: +_, shm_size: 0b}\ncode: 1__0\n",
     "dates": JOB + b"code: 2001-12-14t21:59:43.10-05:00\ntags: {a: 2001-99-99, 2001-01-01: x}\n",
     "odd keys": JOB + b"1: a\n1.5: b\nnull: c\n~: d\ntrue: e\nno: f\n2001-01-01: g\n? h\n.nan: i\n'': j\n",
@@ -195,7 +198,11 @@ def test_files_that_a_spec_names_may_hold_anything(tmp_path: Path) -> None:
         for name, data in (("a.yml", component), ("b.yml", nested)):
             (tmp_path / name).write_text(written(data).text, encoding="utf-8")
         steps = {"a": {"type": "command", "component": "./a.yml"}, "b": {"type": "pipeline", "component": "file:b.yml"}}
-        steps["c"] = {"type": "command", "component": "file:../a.yml", "inputs": {"first": "${{parent.jobs.b.outputs.first}}"}}
+        steps["c"] = {
+            "type": "command",
+            "component": "file:../a.yml",
+            "inputs": {"first": "${{parent.jobs.b.outputs.first}}"},
+        }
         job = deformed({"type": "pipeline", "jobs": steps, "environment": "file:a.yml"}, dice)
         show(check(written(job).text.encode(), folder=tmp_path))
 
