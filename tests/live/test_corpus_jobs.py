@@ -231,7 +231,7 @@ def test_hello_notebook_installs_papermill_and_runs(mlctl: Mlctl, basics: Path) 
         ("basics/hello-data-uri-folder.yml", 9, "'azureml:local-folder-example@latest' names a data asset"),
         ("basics/hello-iris-datastore-folder.yml", 3, "'azureml://datastores/workspaceblobstore/paths/example-data/'"),
         ("basics/hello-pipeline-io.yml", 9, "jobs of type 'pipeline'"),
-        ("single-step/java/iris/job-template.yml", 5, "there is no folder '../aml-mlfow-java-example'"),
+        ("single-step/java/iris/job-template.yml", 5, "there is no file or folder '../aml-mlfow-java-example'"),
         ("single-step/julia/iris/job.yml", 9, "environment.build"),
         ("single-step/r/iris/job.yml", 9, "environment.build"),
         ("single-step/scikit-learn/iris-notebook/job.yml", 9, "environment.build"),

@@ -74,6 +74,8 @@ def validate(
         strict=strict,
         warnings_are_errors=warnings_as_errors,
     )
+    if fix and no_secrets:
+        raise UsageError("--fix shows what it changes, --no-secrets must not", hint="run them one after the other")
     if watch and ("-" in paths or fix):
         raise UsageError("--watch goes neither with standard input nor with --fix", hint="leave one of them out")
     if watch:
@@ -98,7 +100,7 @@ def _present(context: Context, found: Iterable[FileReport]) -> Result:
     code = INVALID if report["result"] == FAILED else 0
     if style in ("", "text"):
         return Result(report, exit_code=code)
-    if style == "table":
+    if style in ("table", "tsv") and not context.query:
         return Result(_rows(report), exit_code=code)
     if style not in FORMATS:
         return Result(report, exit_code=code)
@@ -161,10 +163,13 @@ def _fix(context: Context, files: Sequence[SpecFile], demands: Demands, *, yes: 
     from mlctl.operations.fixing import plan_fixes, write_fixes
     from mlctl.operations.validation import kinds_of, problems_with
 
-    found = problems_with(files, demands)
-    plan = plan_fixes(
-        found, recheck=lambda changed: problems_with(files, demands, changed), kinds=kinds_of(files, demands)
-    )
+    named = {file.source for file in files}
+
+    def check(changed: Any = None) -> list[Any]:
+        # a component that a spec names is changed only when it was named here, too
+        return [problem for problem in problems_with(files, demands, changed) if problem.source in named]
+
+    plan = plan_fixes(check(), recheck=check, kinds=kinds_of(files, demands))
     if not plan.files:
         context.say.hint("nothing can be fixed mechanically")
         return
@@ -184,5 +189,9 @@ def _watch(context: Context, paths: list[str], demands: Demands) -> Iterator[byt
     while True:
         _, lines = _tell(context, check_files(find_spec_files(paths), demands))
         yield from lines
-        names = sorted(str(path) for path in next(changed))
+        found = next(changed, None)
+        if found is None:
+            # Ctrl-C ends the waiting
+            raise KeyboardInterrupt
+        names = sorted(str(path) for path in found)
         context.streams.write_talk(f"\nchanged: {', '.join(names[:5])}\n")

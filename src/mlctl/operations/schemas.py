@@ -32,6 +32,13 @@ def find_kind(name: str) -> Kind:
     raise NotFoundError(f"no schema '{name}'", hint=hint)
 
 
+def find_kinds(name: str) -> list[Kind]:
+    """All kinds of a group of az, or the one kind of that name. Raises NotFoundError with the nearest."""
+    if name in KINDS:
+        return [KINDS[name]]
+    return [kind for kind in KINDS.values() if kind.family == name] or [find_kind(name)]
+
+
 def exported(kind: Kind) -> Schema:
     """The schema of a kind with all definitions that it needs, free of mlctl's own keywords."""
     schema: Schema = _plain(load_schema(kind.name))
@@ -48,7 +55,7 @@ def export(folder: Path, names: Sequence[str] = ()) -> list[dict[str, Any]]:
 
     Each file is replaced as a whole. Raises NotFoundError for an unknown kind before anything is written.
     """
-    kinds = [find_kind(name) for name in names] or list(KINDS.values())
+    kinds = [kind for name in names for kind in find_kinds(name)] or list(KINDS.values())
     rows = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlctl.errors import NotFoundError
+from mlctl.errors import AuthError, NotFoundError
 
 SUFFIXES = (".yml", ".yaml")
 STDIN = "-"
@@ -89,9 +89,11 @@ def _walk(folder: str) -> Iterator[SpecFile]:
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """What stands in a folder, by name; nothing when it may not be looked into."""
+    """What stands in a folder, by name; nothing when it has gone. Raises AuthError when it may not be looked into."""
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
+    except PermissionError:
+        raise AuthError(f"'{folder}' may not be read", hint="check the rights of the folder") from None
     except OSError:
         return []

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mlctl.errors import InvalidSpecError, MlctlError, UsageError
+from mlctl.errors import InvalidSpecError, MlctlError, UnavailableError, UsageError
 from mlctl.operations.spec_files import SpecFile
 from mlctl.spec.check import CheckOptions, SpecCheck, check_document
 from mlctl.spec.codes import code_of
@@ -76,9 +76,19 @@ class Checker:
             return FileReport(file.source, None, FAILED, problems=(problem,))
         kind, reason = self._kind(document)
         if kind is None:
-            return FileReport(file.source, None, SKIPPED, reason)
+            return self._skip(file, document, reason)
         found = self._check(document, kind)
         return self._judge(FileReport(file.source, kind.name, SUCCEEDED, problems=tuple(found.problems)))
+
+    def _skip(self, file: SpecFile, document: Document, reason: str) -> FileReport:
+        """A file that is no spec; where secrets are looked for, it must hold none either."""
+        if self.demands.options.secrets:
+            from mlctl.spec.rules.secrets import plain_secrets
+
+            found = plain_secrets(document)
+            if found:
+                return FileReport(file.source, None, FAILED, reason, tuple(found))
+        return FileReport(file.source, None, SKIPPED, reason)
 
     def _check(self, document: Document, kind: Kind) -> SpecCheck:
         """The check of a document; one that another spec has named before was checked then."""
@@ -138,9 +148,9 @@ class Checker:
 
     def _forget(self) -> None:
         """What is kept is bounded: ten thousand files must not be held at once."""
-        if len(self.nested) > MOST_KEPT:
+        if len(self.nested) > MOST_KEPT or len(self.library) > MOST_KEPT:
             self.nested.clear()
-            self.library = Library()
+            self.library.forget()
 
 
 MOST_KEPT = 500
@@ -157,10 +167,15 @@ def check_files(files: Iterable[SpecFile], demands: Demands, *, jobs: int = 1) -
             yield checker.check(file)
         return
     from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
 
     with ProcessPoolExecutor(min(jobs, len(pieces)), initializer=_start, initargs=(demands,)) as pool:
-        for reports in pool.map(_check_piece, pieces):
-            yield from reports
+        try:
+            for reports in pool.map(_check_piece, pieces):
+                yield from reports
+        except BrokenProcessPool as error:
+            message = "a process that checks files was ended from outside, perhaps for want of memory"
+            raise UnavailableError(message, hint="try again with -j 1") from error
 
 
 def problems_with(

@@ -21,6 +21,14 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         Column("Type", "type"),
         Column("Created", "creation_context.created_at"),
     ),
+    "validate": (
+        Column("File", "file"),
+        Column("Line", "line"),
+        Column("Column", "column"),
+        Column("Severity", "severity"),
+        Column("Code", "code"),
+        Column("Message", "message"),
+    ),
     "workspace list": (
         Column("Name", "name"),
         Column("Location", "location"),

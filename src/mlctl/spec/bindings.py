@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
 
 from mlctl.spec.document import Document, KeyPath, dotted
 from mlctl.spec.problems import Problem, closest, line_starts
@@ -10,6 +11,12 @@ from mlctl.spec.references import find_expressions, find_optional_parts
 
 OUTPUT_MACROS = ("name", "output_name", "default_datastore")
 """What may stand in the `path` of an output."""
+
+MOST_TOLD = 50
+"""Expressions of one text that are told to be wrong."""
+
+LONGEST_SHOWN = 200
+"""Characters of an expression that are shown; one that is not closed may go on to the end of the file."""
 
 _NOUNS = {"inputs": "input", "outputs": "output", "search_space": "parameter"}
 
@@ -24,9 +31,15 @@ _ELSEWHERE = {
 def binding_problems(
     document: Document, path: KeyPath, text: str, declared: Mapping[str, Collection[str]]
 ) -> Iterator[Problem]:
-    """Problems of the expressions in one text. `declared`: names under `inputs` and `outputs`."""
+    """Problems of the expressions in one text, the first ones. `declared`: names under `inputs` and `outputs`."""
+    return islice(_unbound(document, path, text, declared), MOST_TOLD)
+
+
+def _unbound(
+    document: Document, path: KeyPath, text: str, declared: Mapping[str, Collection[str]]
+) -> Iterator[Problem]:
     for expression in find_expressions(text):
-        written = text[expression.start : expression.end]
+        written = text[expression.start : min(expression.end, expression.start + LONGEST_SHOWN)]
         found = _explain(expression.path, written, declared)
         if found:
             message, hint = found
@@ -37,7 +50,7 @@ def binding_problems(
 
 def optional_part_warnings(document: Document, path: KeyPath, text: str) -> Iterator[Problem]:
     """Warnings about `$[[ … ]]` without an expression in it, which is always kept."""
-    for start, end, inner in find_optional_parts(text):
+    for start, end, inner in find_optional_parts(text)[:MOST_TOLD]:
         if not find_expressions(inner):
             message = f"'{dotted(path)}': {text[start:end]} holds no ${{{{inputs.…}}}}, it is always kept"
             hint = f"remove the brackets, or write $[[--flag ${{{{inputs.{inner.rpartition('.')[2].strip()}}}}}]]"
@@ -46,9 +59,9 @@ def optional_part_warnings(document: Document, path: KeyPath, text: str) -> Iter
 
 def macro_problems(document: Document, path: KeyPath, text: str) -> Iterator[Problem]:
     """Problems of the expressions in the `path` of an output."""
-    for expression in find_expressions(text):
+    for expression in find_expressions(text)[:MOST_TOLD]:
         if expression.path not in OUTPUT_MACROS:
-            written = text[expression.start : expression.end]
+            written = text[expression.start : min(expression.end, expression.start + LONGEST_SHOWN)]
             message = f"'{dotted(path)}': {written} means nothing in the path of an output"
             hint = "use ${{name}}, ${{output_name}} or ${{default_datastore}}"
             yield document.problem("unbound", path, message, value=written, hint=hint)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlctl.spec.problems import closest
 from mlctl.spec.schema import Schema, resolve, type_of, types_of
+
+EXPRESSION = "an expression"
+"""Title of the alternative that is an expression in the place of a value."""
 
 DISCRIMINATORS = ("type", "task", "model_provider")
 """Keys that say which alternative a map is."""
@@ -25,7 +28,10 @@ def choose_branch(value: Any, branches: Sequence[Schema], root: Schema) -> Schem
     if isinstance(value, str):
         fitting = [branch for branch in candidates if branch.takes_text(value)]
         # text that fits nowhere is more likely a wrong word than a broken expression
-        candidates = fitting or sorted(candidates, key=lambda branch: "enum" not in branch.schema)
+        candidates = fitting or sorted(
+            (branch for branch in candidates if branch.schema.get("title") != EXPRESSION or "${{" in value),
+            key=lambda branch: "enum" not in branch.schema,
+        )
     if not candidates or not isinstance(value, dict):
         return candidates[0].schema if candidates else None
     for key in DISCRIMINATORS:
@@ -36,7 +42,7 @@ def choose_branch(value: Any, branches: Sequence[Schema], root: Schema) -> Schem
     if len(candidates) == 1:
         return candidates[0].schema
     best = max(candidates, key=lambda branch: branch.fit(value))
-    if all(key in value for key in best.required):
+    if all(key in value for key in best.required) and (best.properties or not value):
         return best.schema
     return max(candidates, key=lambda branch: branch.fit(value) + branch.misspelt(value)).schema
 
@@ -57,7 +63,7 @@ def unknown_discriminator(
 class _Branch:
     """One alternative, and what tells it from the others."""
 
-    __slots__ = ("any_type", "has", "open", "properties", "required", "root", "schema", "types", "words")
+    __slots__ = ("any_type", "folded", "has", "open", "properties", "required", "root", "schema", "types", "words")
 
     def __init__(self, schema: Schema, root: Schema) -> None:
         self.schema = schema
@@ -69,11 +75,13 @@ class _Branch:
         self.required = tuple(schema.get("required", ()))
         self.has = frozenset(DISCRIMINATORS) & self.properties
         self.words: dict[str, tuple[str, ...]] = {}
+        self.folded: dict[str, frozenset[str]] = {}
         self.open: dict[str, bool] = {}
         for key in DISCRIMINATORS:
             declared = resolve(schema.get("properties", {}).get(key, {}), root)
             words = declared.get("enum", [declared["const"]] if "const" in declared else [])
             self.words[key] = tuple(word for word in words if isinstance(word, str))
+            self.folded[key] = frozenset(word.lower() for word in self.words[key])
             self.open[key] = bool(declared) and not {"enum", "const"} & declared.keys()
 
     def takes_text(self, value: str) -> bool:
@@ -92,7 +100,7 @@ class _Branch:
     def misspelt(self, value: dict[str, Any]) -> int:
         """What the fit gains by keys that are probably meant to be missing ones."""
         unknown = [key for key in value if key not in self.properties]
-        return 3 * sum(1 for key in self.required if key not in value and closest(key, unknown))
+        return 5 * sum(1 for key in self.required if key not in value and closest(key, unknown))
 
     def _takes(self, key: str, item: Any) -> bool:
         part = resolve(self.schema["properties"][key], self.root)
@@ -104,18 +112,25 @@ class _Branch:
 
 def _admitting(value: Any, branches: Sequence[Schema], root: Schema) -> list[_Branch]:
     """The alternatives that take values of this JSON type."""
+    seen = _known.get(id(branches))
+    if seen is None or seen.branches is not branches:
+        seen = _known[id(branches)] = _Seen(branches, [_Branch(schema, root) for schema in _flat(branches, root)], {})
     name = type_of(value)
-    return [branch for branch in _seen(branches, root) if branch.any_type or name in branch.types]
+    found = seen.by_type.get(name)
+    if found is None:
+        found = seen.by_type[name] = [branch for branch in seen.all if branch.any_type or name in branch.types]
+    return found
 
 
-_known: dict[int, tuple[Sequence[Schema], list[_Branch]]] = {}
+class _Seen(NamedTuple):
+    """Alternatives that were looked into. The list itself is kept too: an id counts as long as its object lives."""
+
+    branches: Sequence[Schema]
+    all: list[_Branch]
+    by_type: dict[str, list[_Branch]]
 
 
-def _seen(branches: Sequence[Schema], root: Schema) -> list[_Branch]:
-    found = _known.get(id(branches))
-    if found is None or found[0] is not branches:
-        found = _known[id(branches)] = (branches, [_Branch(schema, root) for schema in _flat(branches, root)])
-    return found[1]
+_known: dict[int, _Seen] = {}
 
 
 def _flat(branches: Sequence[Schema], root: Schema) -> list[Schema]:
@@ -132,5 +147,5 @@ def _named(candidates: list[_Branch], key: str, word: Any) -> list[_Branch] | No
     if not isinstance(word, str) or not any(key in branch.has for branch in candidates):
         return candidates
     folded = word.lower()
-    closed = [branch for branch in candidates if any(folded == known.lower() for known in branch.words[key])]
+    closed = [branch for branch in candidates if folded in branch.folded[key]]
     return closed or [branch for branch in candidates if branch.open[key]] or None

@@ -21,6 +21,9 @@ from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, did_you_mea
 from mlctl.spec.schema import Schema, load_schema
 from mlctl.spec.validate import check
 
+MOST_PROBLEMS = 200
+"""After so many problems of a document the rules tell no more."""
+
 DEEPEST_FILES = 16
 """Files that name files that name files: a pipeline in a pipeline in …"""
 
@@ -41,7 +44,7 @@ class SpecCheck:
     `data`: what the schema made of it. `root`: the schema. `problems`: errors, warnings and what is incomplete, those
     of nested files included. `trail`: the files that led here, for files that name each other in a circle.
     `environments`: those that the document uses, by the path where they stand; None when they are wrong. `files`: other
-    specs that it names, likewise.
+    specs that it names, likewise. `attached`: what belongs to it and is no spec, such as conda files.
     """
 
     document: Document
@@ -56,6 +59,7 @@ class SpecCheck:
     nested: dict[tuple[str, str], SpecCheck] = field(default_factory=dict)
     environments: dict[KeyPath, Environment | None] = field(default_factory=dict)
     files: dict[KeyPath, SpecCheck | None] = field(default_factory=dict)
+    attached: list[Document] = field(default_factory=list)
 
     def error(
         self,
@@ -70,9 +74,16 @@ class SpecCheck:
         at: tuple[int, int] | None = None,
     ) -> None:
         """Tell an error at a value, or at its key; `at` is an exact line and column."""
+        if self.is_full:
+            return
         self.problems.append(
             self.document.problem(code, path, message, value=value, expected=expected, hint=hint, on_key=on_key, at=at)
         )
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is wrong that the rest is not told: nobody reads further, and hints cost time."""
+        return len(self.problems) >= MOST_PROBLEMS
 
     def warn(
         self,
@@ -157,6 +168,8 @@ class SpecCheck:
         return found
 
     def _adopt(self, problems: list[Problem]) -> None:
+        if not problems:
+            return
         known = {(found.source, found.line, found.column, found.code, found.path) for found in self.problems}
         self.problems += [
             found for found in problems if (found.source, found.line, found.column, found.code, found.path) not in known
@@ -199,11 +212,15 @@ def check_document(
 
 
 def _distinct(problems: list[Problem]) -> list[Problem]:
-    """Each problem once, wherever it was noticed."""
+    """Each problem once, wherever it was noticed, and none with a secret in it."""
     found = {
         (problem.source, problem.line, problem.column, problem.code, problem.message): problem for problem in problems
     }
-    return list(found.values())
+    if not found:
+        return []
+    from mlctl.spec.rules.secrets import hidden
+
+    return [hidden(problem) for problem in found.values()]
 
 
 def _unknown_type(document: Document, kind: Kind) -> Problem | None:

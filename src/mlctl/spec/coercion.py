@@ -68,7 +68,7 @@ class _Coercion:
     def _scalar(self, value: Any, schema: Schema, path: KeyPath) -> Any:
         types = tuple(name for name in types_of(schema) if name != "null")
         if isinstance(value, str):
-            if "string" in types and dotted(path) in self.dates:
+            if self.dates and "string" in types and dotted(path) in self.dates:
                 self._refuse_date(value, path)
             return _coerce_text(value, schema, types)
         if types == ("boolean",) and value in (0, 1):

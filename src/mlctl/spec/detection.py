@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mlctl.spec.kinds import KINDS, TYPES, Kind, default_kind, kind_named, kind_of_type
+from mlctl.spec.resemblance import nearest_kind
 
 _AZURE = re.compile(r"azureml|azure-ml|machinelearningservices", re.IGNORECASE)
 
@@ -26,6 +27,7 @@ _TELLING = re.compile(
     r"code_configuration|auth_mode|traffic|experiment_name|environment_variables|inputs|outputs):",
     re.MULTILINE,
 )
+_TYPE = re.compile(r"^type:\s*[\"']?(\w+)", re.MULTILINE)
 FLOW = "a prompt flow"
 
 _PRIMITIVES = frozenset({"string", "integer", "number", "boolean"})
@@ -62,14 +64,10 @@ _COMPONENT_ONLY = frozenset({"is_deterministic", "additional_includes", "version
 
 
 class Detected(NamedTuple):
-    """The kind of a document, or why it is none (`kind` is None and `reason` says what it is instead).
-
-    `claimed`: the kind that `$schema` names, when the keys say another family.
-    """
+    """The kind of a document, or why it is none (`kind` is None and `reason` says what it is instead)."""
 
     kind: Kind | None
     reason: str = ""
-    claimed: Kind | None = None
 
 
 def foreign_text(text: str) -> str | None:
@@ -83,8 +81,13 @@ def foreign_text(text: str) -> str | None:
 
 
 def looks_like_spec(text: str) -> bool:
-    """Whether text that is no YAML was meant to be an Azure ML spec: it speaks of Azure ML, or has several of its
-    keys."""
+    """Whether text that is no YAML was meant to be an Azure ML spec.
+
+    It speaks of Azure ML, names a `type` that Azure ML has, or has several of its keys.
+    """
+    named = _TYPE.search(text)
+    if named and any(named[1].lower() in types for types in (*TYPES.values(), _ASSET_TYPES, _MODEL_TYPES)):
+        return True
     return bool(_AZURE.search(text)) or len(set(_TELLING.findall(text))) > 1
 
 
@@ -100,14 +103,14 @@ def detect(data: Any) -> Detected:
     if claimed is not None:
         if shape is not None and claimed.family not in shape:
             family = shape[0]
-            return Detected(_refined(family, data) or default_kind(family), claimed=claimed)
+            return Detected(_refined(family, data) or default_kind(family))
         return Detected(_refined_claim(claimed, data))
     if shape is None:
         what = _foreign_shape(data)
         if what:
             return Detected(None, what)
     likely = _component_or_job(data) if shape == ("job", "component") else shape[0] if shape else _guess(data)
-    kind = None if likely is None else _refined(likely, data) or default_kind(likely)
+    kind = nearest_kind(data) if likely is None else _refined(likely, data) or default_kind(likely)
     return Detected(kind) if kind else Detected(None, "no kind of Azure ML spec that is known")
 
 
@@ -193,6 +196,9 @@ def _meant(family: str, value: str) -> Kind | None:
 def _clear_family(data: Mapping[str, Any]) -> tuple[str, ...] | None:  # noqa: PLR0911 - one line per sign
     """The families that the keys allow, when they leave no doubt; the likeliest first."""
     keys = data.keys()
+    kind = data.get("type")
+    if isinstance(kind, str) and kind.lower() in TYPES["compute"] and kind.lower() != "kubernetes":
+        return ("compute",)
     if {"create_job", "create_monitor", "import_data"} & keys:
         return ("schedule",)
     if "replication_locations" in keys:
@@ -219,7 +225,9 @@ def _is_batch(data: Mapping[str, Any]) -> bool:
 
 
 def _component_or_job(data: Mapping[str, Any]) -> str:
-    """`component` or `job`, for what may be both: a component declares, a job gives."""
+    """`component` or `job`, for what may be both: a component declares and has a name, a job gives."""
+    if "settings" in data and "version" not in data:
+        return "job"
     score = 2 * len(_COMPONENT_ONLY & data.keys()) - 2 * len(_JOB_ONLY & data.keys() - {"resources", "distribution"})
     for group in ("inputs", "outputs"):
         ports = data.get(group)
@@ -230,7 +238,7 @@ def _component_or_job(data: Mapping[str, Any]) -> str:
                 score -= 1
             elif str(port.get("type")) in _PRIMITIVES or {"optional", "default", "enum", "min", "max"} & port.keys():
                 score += 2
-            elif group == "inputs":
+            elif group == "inputs" and "name" in data:
                 score += 1
     return "component" if score > 0 or (score == 0 and {"name", "display_name"} <= data.keys()) else "job"
 
@@ -310,6 +318,14 @@ def _foreign_shape(data: Mapping[str, Any]) -> str | None:  # noqa: PLR0911 - on
         return "a conda file"
     if "nodes" in keys and ("outputs" in keys or "inputs" in keys):
         return FLOW
+    if {"apiVersion", "kind"} <= keys:
+        return "a Kubernetes manifest"
+    if "json-schema.org" in str(data.get("$schema")):
+        return "a JSON Schema"
+    if {"method", "parameters"} <= keys and {"program", "metric", "command"} & keys:
+        return "a sweep of Weights & Biases"
+    if {"script", "framework"} <= keys:
+        return "a run configuration of Azure ML v1"
     if "entry_points" in keys:
         return "an MLflow project"
     if isinstance(data.get("services"), Mapping) and "command" not in keys:

@@ -47,6 +47,7 @@ class Document:
     folder: Path = field(default_factory=Path)
     origins: dict[KeyPath, str] = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
+    last_line: tuple[int, str | None] | None = None
 
     @property
     def place(self) -> str:
@@ -81,8 +82,14 @@ class Document:
             line=line,
             column=column,
             severity=severity,
-            excerpt=line_of(self.text, line),
+            excerpt=self._line(line),
         )
+
+    def _line(self, line: int) -> str | None:
+        """A line of the text; the last one asked for is kept, so that problems of one long line share it."""
+        if self.last_line is None or self.last_line[0] != line:
+            self.last_line = (line, line_of(self.text, line))
+        return self.last_line[1]
 
     def warning(self, code: str, path: KeyPath, message: str, *, value: Any = None, hint: str | None = None) -> Problem:
         """The same, as a warning."""

@@ -23,7 +23,7 @@ _EXAMPLE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 
 
 class EnvironmentReading:
-    """Reads one environment; `problems` and `warnings` grow while it does.
+    """Reads one environment; `problems`, `warnings` and `documents` (the files that it names) grow while it does.
 
     `library`: files are read through it. `paths` False: nothing is looked for on disk, and what depends on it is left
     out. `serves`: the environment is a deployment's, which has a name and routes.
@@ -35,6 +35,7 @@ class EnvironmentReading:
         self.serves = serves
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
+        self.documents: list[Document] = []
 
     def read(self, document: Document, path: KeyPath, value: Any) -> Environment | None:
         """The environment at `path`; None when there are problems. `value` has passed the schema."""
@@ -137,7 +138,7 @@ class EnvironmentReading:
     def _conda(self, document: Document, path: KeyPath, value: Any) -> tuple[dict[str, Any] | None, str | None]:
         if isinstance(value, dict):
             self._check_conda(document, path, value)
-            return value, _place(document)
+            return value, document.place
         reference = parse(value)
         text = reference.path or ""
         if reference.kind == FILE:
@@ -153,7 +154,7 @@ class EnvironmentReading:
             nested = self._nested(document, path, text)
             if nested is not None:
                 self._check_conda(nested, (), nested.data)
-                return nested.data, _place(nested)
+                return nested.data, nested.place
         return None, None
 
     def _check_conda(self, document: Document, path: KeyPath, data: Mapping[str, Any]) -> None:
@@ -211,6 +212,7 @@ class EnvironmentReading:
             self.problems.append(document.problem("missing_path", path, error.message, value=text, hint=error.hint))
             return None
         self.warnings += nested.warnings
+        self.documents.append(nested)
         return nested
 
 

@@ -162,7 +162,6 @@ TYPES: dict[str, dict[str, str]] = {
         "synapsespark": "synapseSparkCompute",
         "local": "localCompute",
         "docker": "dockerCompute",
-        **dict.fromkeys(("aks", "databricks", "datafactory", "datalakeanalytics", "hdinsight"), "attachedCompute"),
     },
     "online-deployment": {"managed": "managedOnlineDeployment", "kubernetes": "kubernetesOnlineDeployment"},
     "batch-deployment": {"model": "modelBatchDeployment", "pipeline": "pipelineComponentBatchDeployment"},

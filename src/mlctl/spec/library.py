@@ -17,6 +17,11 @@ class Library:
     def __init__(self) -> None:
         self._documents: dict[str, Document | MlctlError] = {}
         self._kinds: dict[str, str | None] = {}
+        self._added: dict[str, Document | MlctlError] = {}
+
+    def __len__(self) -> int:
+        """How many documents are held."""
+        return len(self._documents)
 
     def read(self, place: Path, *, source: str) -> Document:
         """The document at `place`. Raises InvalidSpecError, NotFoundError, AuthError or UsageError, as the reader
@@ -35,7 +40,12 @@ class Library:
 
     def add(self, place: Path, document: Document | MlctlError) -> None:
         """Keep a document that was read already."""
-        self._documents[str(place)] = document
+        self._added[str(place)] = self._documents[str(place)] = document
+
+    def forget(self) -> None:
+        """Let go of what was read; what was added stays."""
+        self._documents = dict(self._added)
+        self._kinds = {}
 
     def kind_of(self, place: Path) -> str | None:
         """`file`, `folder`, or None when nothing is there."""

@@ -30,7 +30,10 @@ def kind_of(path: Path) -> Kind | None:
         mode = path.stat().st_mode
     except (OSError, ValueError):
         return None
-    return "folder" if stat.S_ISDIR(mode) else "file"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    # a pipe or a device is nothing that a spec can name: reading it may never end
+    return "file" if stat.S_ISREG(mode) else None
 
 
 def missing_path(document: Document, path: KeyPath, text: str, *, what: str = "file or folder") -> Problem:
@@ -46,6 +49,6 @@ def missing_path(document: Document, path: KeyPath, text: str, *, what: str = "f
 
 def _names_beside(place: Path) -> list[str]:
     try:
-        return [entry.name for entry in place.parent.iterdir()][:1000]
+        return os.listdir(place.parent)[:1000]  # noqa: PTH208
     except (OSError, ValueError):
         return []

@@ -67,7 +67,15 @@ def render_problem(problem: Problem, text: str | None = None) -> str:
         lines.append(f"  expected: {problem.expected}")
     if problem.hint:
         lines.append(f"  hint: {problem.hint}")
-    return "\n".join(lines)
+    return "\n".join(_printable(line) for line in lines)
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def _printable(line: str) -> str:
+    """A line without characters that would start another one or steer a terminal."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", line)
 
 
 def validation_result(problems: Iterable[Problem]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import codecs
 import re
+import stat
+from collections import deque
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -36,6 +38,8 @@ MOST_PROBLEMS = 100
 """After so many of a kind the reader stops telling; nobody reads further."""
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LONGEST_NUMBER = 1000  # characters; Python refuses to write longer ones, and their patterns are slow
+_MOST_MERGED = 1_000_000  # keys that merge keys may look at, those that are there already included
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = ("int", "float", "bool", "null", "timestamp")
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -54,6 +58,9 @@ def read_file(path: Path, *, source: str | None = None) -> Document:
     Raises NotFoundError, UsageError (a folder), AuthError, or InvalidSpecError with every problem.
     """
     try:
+        if stat.S_ISFIFO(path.stat().st_mode) and not str(path).startswith(("/dev/fd/", "/proc/")):
+            # nobody may ever write into it
+            raise UsageError(f"'{path}' is a pipe, not a YAML file", hint="give its content on standard input: -")
         with path.open("rb") as stream:
             content = stream.read(LARGEST_FILE + 1)
     except FileNotFoundError:
@@ -143,10 +150,10 @@ class _Composer:
                 hint = "keep one document per file; remove what follows this '---'"
                 self.fail("several_documents", line, column, "the file holds more than one document", hint=hint)
         except yaml.MarkedYAMLError as error:
+            message, hint, line, column = explain(error, self.text)
             if "nesting depth" in str(error.problem):
                 # newer releases of PyYAML have a bound of their own
-                self._too_deep(*_start_of(error))
-            message, hint, line, column = explain(error, self.text)
+                self._too_deep(line, column)
             self.fail("yaml", line, column, message, hint=hint)
         if root.pairs is None:
             what = "a list" if root.items is not None else "empty" if root.raw == "" else "a single value"
@@ -160,14 +167,14 @@ class _Composer:
 
     def _node(self, event: Any, depth: int) -> _Node:
         line, column = _start(event)
-        if isinstance(event, yaml.AliasEvent):
-            return self._alias(event.anchor, line, column)
-        if depth > DEEPEST:
-            self._too_deep(line, column)
         self.count += 1
         if self.count > MOST_VALUES:
             message = f"the file holds more than {MOST_VALUES} keys and values, too many for a spec"
             self.fail("too_large", line, column, message, hint="is this the right file?")
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event.anchor, line, column)
+        if depth > DEEPEST:
+            self._too_deep(line, column)
         node = _Node(line, column, self._tag(event))
         if event.anchor:
             self.anchors[event.anchor] = node
@@ -188,8 +195,7 @@ class _Composer:
         return node
 
     def _too_deep(self, line: int, column: int) -> NoReturn:
-        message = f"maps and lists are nested more than {DEEPEST} deep"
-        self.fail("too_deep", line, column, message, hint="is this the right file?")
+        self.fail("too_deep", line, column, f"nested more than {DEEPEST} deep", hint="is this the right file?")
 
     def _alias(self, anchor: str | None, line: int, column: int) -> _Node:
         node = self.anchors.get(anchor or "")
@@ -218,6 +224,8 @@ class _Composer:
 
     def _resolved(self, raw: str) -> str:
         """The tag of a plain scalar: what its text looks like."""
+        if len(raw) > _LONGEST_NUMBER:
+            return "str"
         for tag, pattern in self.resolvers.get(raw[:1], ()):
             if pattern.match(raw):
                 return str(tag).removeprefix(_TAG)
@@ -234,7 +242,7 @@ class _Builder:
     def __init__(self, composer: _Composer) -> None:
         self.composer = composer
         self.limit = composer.count + LARGEST_EXPANSION
-        self.count = 0
+        self.count = self.merged = 0
         self.marks: dict[KeyPath, Mark] = {}
         self.warnings: list[Problem] = []
 
@@ -268,16 +276,15 @@ class _Builder:
 
     def _merge(self, merged: list[_Node], data: dict[str, Any], path: KeyPath) -> None:
         """Keys of `<<` maps: a map's own keys win, then the first map in the list."""
-        waiting = list(merged)
-        depth = 0
+        waiting = deque(merged)
         while waiting:
-            depth += 1
-            if depth > self.limit:
-                self.composer.fail("too_large", waiting[0].line, 1, "too many merge keys", hint="write the values out")
-            source = waiting.pop(0)
+            source = waiting.popleft()
+            self.merged += 1 + len(source.pairs or ())
+            if self.merged > _MOST_MERGED:
+                self.composer.fail("too_large", source.line, 1, "too many merge keys", hint="write the values out")
             for key, value in source.pairs or ():
                 if key.tag == "merge":
-                    waiting[:0] = self._merged(value)
+                    waiting.extendleft(reversed(self._merged(value)))
                     continue
                 name = self._key(key, path)
                 if name not in data:
@@ -308,7 +315,7 @@ class _Builder:
         raw = node.raw or ""
         if node.tag == "null":
             return None
-        if node.tag not in ("int", "float", "bool"):
+        if node.tag not in ("int", "float", "bool") or len(raw) > _LONGEST_NUMBER:
             if node.tag == "timestamp" and node.plain:
                 message = f"{raw} is taken as text here, but az reads it as a date"
                 self._warn("yaml_date", path, node, message, f'write it in quotes: "{raw}"')
@@ -337,11 +344,6 @@ _WORDS = {"bool": "true or false", "null": "nothing", "float": "a number", "time
 
 def _start(event: Any) -> tuple[int, int]:
     return event.start_mark.line + 1, event.start_mark.column + 1
-
-
-def _start_of(error: Any) -> tuple[int, int]:
-    mark = error.problem_mark or error.context_mark
-    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
 def _position(text: str, offset: int) -> tuple[int, int]:

@@ -106,19 +106,30 @@ def parse(text: str) -> Reference:  # noqa: PLR0911  one line per form reads bes
 def find_expressions(text: str) -> list[Expression]:
     """Every `${{ … }}`, in order; one that is not closed or holds blanks inside has path None."""
     found = []
+    close = 0
     for opening in _OPENING.finditer(text):
-        match = _EXPRESSION.match(text, opening.start())
-        if match:
-            found.append(Expression(match[1], match.start(), match.end()))
-        else:
-            close = text.find("}}", opening.end())
-            found.append(Expression(None, opening.start(), close + 2 if close >= 0 else len(text)))
+        start = opening.end()
+        # what is not closed once is not closed anywhere behind it
+        if 0 <= close < start:
+            close = text.find("}}", start)
+        end = close + 2 if close >= 0 else len(text)
+        words = text[start:close].split(None, 2)[:2] if close >= 0 else ["", ""]
+        path = None if len(words) > 1 else words[0] if words else ""
+        found.append(Expression(path, opening.start(), end))
     return found
 
 
 def find_optional_parts(text: str) -> list[tuple[int, int, str]]:
     """Every `$[[ … ]]` as start, end and inner text."""
-    return [(found.start(), found.end(), found[1]) for found in _OPTIONAL.finditer(text)]
+    found = []
+    start = text.find("$[[")
+    while start >= 0:
+        close = text.find("]]", start + 3)
+        if close < 0:
+            break
+        found.append((start, close + 2, text[start + 3 : close]))
+        start = text.find("$[[", close + 2)
+    return found
 
 
 def substitute(text: str, value_of: Callable[[str], str | None]) -> str:

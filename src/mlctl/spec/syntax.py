@@ -43,6 +43,9 @@ _HINTS = {
 def explain(error: Any, text: str) -> tuple[str, str, int, int]:
     """A marked error of the parser as message, hint, line and column (from 1)."""
     mark = error.problem_mark or error.context_mark
+    if "unexpected end of stream" in str(error.problem) and error.context_mark is not None:
+        # the end of the file is not where the quote is missing
+        mark = error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     problem = str(error.problem or error.context or "not valid YAML")
     excerpt = line_of(text, line) or ""

@@ -186,7 +186,7 @@ def _enum(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
     if isinstance(finding.value, str):
         yield _not_one_of(scope.document, finding.path, finding.value, allowed)
     else:
-        yield _wrong_type(scope.document, finding.path, finding.value, _listed(allowed), ("string",))
+        yield _wrong_type(scope.document, finding.path, finding.value, _listed(allowed), ())
 
 
 def _limit(scope: _Scope, finding: _Finding) -> Iterator[Problem]:

@@ -80,10 +80,16 @@ def test_export_writes_a_file_for_each_kind(call: Call) -> None:
 def test_export_writes_the_named_kinds_over_what_is_there(call: Call) -> None:
     Path("s").mkdir()
     Path("s/model.schema.json").write_text("old")
-    answer = call("schema", "export", "s", "model", "command-job", "job")
+    answer = call("schema", "export", "s", "model", "command-job")
     assert [row["kind"] for row in answer.json] == ["model", "commandJob"]
     assert sorted(os.listdir("s")) == ["commandJob.schema.json", "model.schema.json"]
     assert json.loads(Path("s/model.schema.json").read_text(encoding="utf-8"))["title"]
+
+
+def test_export_of_a_group_writes_all_its_kinds(call: Call) -> None:
+    answer = call("schema", "export", "s", "job", "registry")
+    kinds = [row["kind"] for row in answer.json]
+    assert {"commandJob", "sweepJob", "pipelineJob", "registry"} < set(kinds)
 
 
 def test_export_of_an_unknown_kind_writes_nothing(call: Call) -> None:

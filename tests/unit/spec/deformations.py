@@ -10,12 +10,13 @@ from typing import Any
 from mlctl.spec.document import KeyPath
 
 JUNK: tuple[Any, ...] = (
-    None, [], {}, "", 0, -1, True, False, 1.5, 10**30, 1e300, "x", "${{", "${{}}", "${{ inputs.a }}", "${{a.b.c.d.e}}",
-    "${{parent.jobs.x}}", "${{parent.jobs.}}", "${{parent.}}", "${{.}}", "azureml:", "azureml://", "azureml:x", "file:",
-    "file:.", "file:x.yml", "..", "/", ".", "\x00", "é\n", "[", [None], [[]], [{}], [1, "a", None, {"type": None}], {"": None},
-    {"type": None}, {"type": []}, {"type": {}}, {"a": {"b": []}}, {"path": None}, {"path": []}, {"value": None},
-    {"type": "command"}, {"type": "pipeline", "jobs": {"a": None}}, {"0": 0}, {"inputs": []}, [[[[[[]]]]]], "x" * 5000,
-    {"a.b": 1}, "command", "pipeline", {"image": None}, {"file": 1}, {"name": [], "value": {}}, ["a=b", None, 3],
+    None, [], {}, "", 0, -1, True, False, 1.5, 10**30, 1e300, "x", "${{", "${{}}", "${{ inputs.a }}",
+    "${{a.b.c.d.e}}", "${{parent.jobs.x}}", "${{parent.jobs.}}", "${{parent.}}", "${{.}}", "azureml:", "azureml://",
+    "azureml:x", "file:", "file:.", "file:x.yml", "..", "/", ".", "\x00", "é\n", "[", [None], [[]], [{}],
+    [1, "a", None, {"type": None}], {"": None}, {"type": None}, {"type": []}, {"type": {}}, {"a": {"b": []}},
+    {"path": None}, {"path": []}, {"value": None}, {"type": "command"}, {"type": "pipeline", "jobs": {"a": None}},
+    {"0": 0}, {"inputs": []}, [[[[[[]]]]]], "x" * 5000, {"a.b": 1}, "command", "pipeline", {"image": None},
+    {"file": 1}, {"name": [], "value": {}}, ["a=b", None, 3],
     {"min": "a", "max": None, "type": "integer", "default": []}, {"enum": 3, "type": "string", "default": 1},
     {"type": "choice", "values": None},
 )  # fmt: skip
@@ -62,8 +63,9 @@ def _at(data: Any, path: KeyPath) -> Any:
 
 
 _PIECES = (
-    b"{{ x }}", b"${{", b"}}", b"\t", b"\r", b"\0", b"\xff", b"\xc3", b": ", b"- ", b"&a ", b"*a", b"<<: *a", b"'", b'"', b"|",
-    b"#", b"[", b"]", b"{", b"}", b"!!x ", b"\n", b"\n---\n", b"\xef\xbb\xbf", b"  ", b"1e999", b"~", "é".encode(),
+    b"{{ x }}", b"${{", b"}}", b"\t", b"\r", b"\0", b"\xff", b"\xc3", b": ", b"- ", b"&a ", b"*a", b"<<: *a", b"'",
+    b'"', b"|", b"#", b"[", b"]", b"{", b"}", b"!!x ", b"\n", b"\n---\n", b"\xef\xbb\xbf", b"  ", b"1e999", b"~",
+    "é".encode(),
 )  # fmt: skip
 
 

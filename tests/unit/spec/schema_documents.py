@@ -1,8 +1,8 @@
 """Documents made from the JSON Schemas: valid ones, and such with exactly one thing wrong at a line that is known.
 
-A `Site` is one place that a schema describes, with the shortest way from the root of a document to it. `document_at` writes
-the smallest document that has the place; `Author` writes rich ones at random. `written` makes them YAML and says where each
-key and each value stands, without asking the reader that is under test.
+A `Site` is one place that a schema describes, with the shortest way from the root of a document to it. `document_at`
+writes the smallest document that has the place; `Author` writes rich ones at random. `written` makes them YAML and says
+where each key and each value stands, without asking the reader that is under test.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ class Site:
 
 def path_of(way: Way) -> KeyPath:
     """The way through the document alone."""
-    names = {"any": ANY_KEY, "item": 0}
-    return tuple(names.get(kind, name) for kind, name in way if kind != "branch")
+    names: dict[str, Any] = {"any": ANY_KEY, "item": 0}
+    parts: list[Any] = [names.get(kind, name) for kind, name in way if kind != "branch"]
+    return tuple(parts)
 
 
 @functools.cache
@@ -161,16 +162,17 @@ def _number(schema: Schema, kind: str, dice: random.Random | None) -> Any:
 
 
 _TEXTS = (
-    WORD, "", "two words", "ünïcode ✓ 🚀", "a: b # c", "'single' \"double\"", "no", "1.10", "2024-01-31", "~", "- x", "{a}",
-    "back\\slash", "line one\nline two\n", " lead", "null", "0x1F", "1:30", "*x", "&x", "%x", "@x", "`x`", "? x",
+    WORD, "", "two words", "ünïcode ✓ 🚀", "a: b # c", "'single' \"double\"", "no", "1.10", "2024-01-31", "~", "- x",
+    "{a}", "back\\slash", "line one\nline two\n", " lead", "null", "0x1F", "1:30", "*x", "&x", "%x", "@x", "`x`", "? x",
 )  # fmt: skip
 
 
 _REALISTIC = (
     WORD, "first", "second_one", "azureml:x:1", "azureml:x@latest", "azureml://registries/r/models/m/versions/1",
-    "${{inputs.entry}}", "${{parent.inputs.first}}", "${{parent.jobs.first.outputs.second_one}}", "${{search_space.first}}",
-    "${{outputs.x.y}}", "file:./x.yml", "./job.yml", "src", "PT1H", "0 0 * * *", "2024-01-01T00:00:00", "UTC", "local", "1.5",
-    "Standard_D2", "5 GB", "$[[--x ${{inputs.first}}]]", "git+https://x/y", "runs:/a/b", "http://x", "AccountKey=abc;", "a.py:B",
+    "${{inputs.entry}}", "${{parent.inputs.first}}", "${{parent.jobs.first.outputs.second_one}}",
+    "${{search_space.first}}", "${{outputs.x.y}}", "file:./x.yml", "./job.yml", "src", "PT1H", "0 0 * * *",
+    "2024-01-01T00:00:00", "UTC", "local", "1.5", "Standard_D2", "5 GB", "$[[--x ${{inputs.first}}]]",
+    "git+https://x/y", "runs:/a/b", "http://x", "AccountKey=abc;", "a.py:B",
 )  # fmt: skip
 
 
@@ -267,17 +269,18 @@ def _write(
             lines.append(" " * indent)
         begun = False
         line = len(lines)
+        here: KeyPath = (*path, key)
         first = first or line
         is_item = isinstance(value, list)
         lines[-1] += "-" if is_item else f"{_scalar(key)}:"
         start = line
         if isinstance(item, dict | list) and item:
             lines[-1] += " " if is_item else ""
-            start = _write(item, (*path, key), indent + 2, lines, places, begun=is_item)
+            start = _write(item, here, indent + 2, lines, places, begun=is_item)
         else:
             text = _block(item, indent) if _is_block(item) else _scalar(item)
             lines += f"{lines.pop()} {text}".rstrip().split("\n")
-        places[(*path, key)] = (start if is_item else line, start)
+        places[here] = (start if is_item else line, start)
     return first
 
 

@@ -29,7 +29,7 @@ _OF_TYPE: dict[str, Any] = {
 class Mutation:
     """A document with one thing wrong. `path`: what the problem must name; `line`: where it must be told.
 
-    `undecided`: the change leaves open which of several alternatives was meant, so that others may be told in its place.
+    `undecided`: the change leaves open which of several alternatives was meant; others may be told in its place.
     """
 
     what: str
@@ -88,9 +88,11 @@ def _of_map(site: Site, data: Any) -> Iterator[Mutation]:
     if schema.get("additionalProperties") is False:
         changed = copy.deepcopy(data)
         _at(changed, path)[UNKNOWN] = WRONG_WORD
-        line = written(changed).lines[(*path, UNKNOWN)][0]
+        place: KeyPath = (*path, UNKNOWN)
         severity = schema.get("x-unknown", "error")
-        yield Mutation(f"{UNKNOWN} in {path}", changed, (*path, UNKNOWN), line, "unknown_key", severity)
+        yield Mutation(
+            f"{UNKNOWN} in {path}", changed, place, written(changed).lines[place][0], "unknown_key", severity
+        )
     for key in schema.get("required", ()):
         changed = copy.deepcopy(data)
         del _at(changed, path)[key]

@@ -1,10 +1,12 @@
-"""Whatever a file holds, it gets a report: never an exception, in bounded time and memory, in words that can be printed."""
+"""Whatever a file holds, it gets a report: no exception, in bounded time and memory, in words that can be printed."""
 
 from __future__ import annotations
 
 import json
 import random
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.spec import heavy_specs
 from tests.unit.spec.deformations import deformed, shuffled
 from tests.unit.spec.schema_documents import Author, written
 
@@ -83,6 +86,13 @@ HOSTILE: dict[str, bytes] = {
     "endless": JOB + b"code: .inf\ntags: {a: -.inf, b: .nan, c: 1e999, d: -1e999}\nlimits: {timeout: 1e999}\n",
     "digits": JOB + b"limits: {timeout: " + b"7" * 10_000 + b"}\ntags: " + b"8" * 10_000 + b"\n",
     "hexadecimal": JOB + b"limits: {timeout: 0x" + b"f" * 10_000 + b"}\n",
+    "octal": JOB + b"limits: {timeout: 0" + b"7" * 10_000 + b"}\nresources: {instance_count: -07_7}\n",
+    "a tag before digits": JOB
+    + b"limits: {timeout: !!int 0x"
+    + b"f" * 10_000
+    + b"}\ncode: !!int 0"
+    + b"7" * 9000
+    + b"\n",
     "binary": JOB + b"limits: {timeout: 0b" + b"1" * 50_000 + b"}\n",
     "base 60": JOB
     + b"limits: {timeout: 1:2:3:4}\nresources: {instance_count: 190:20:30.15, shm_size: 1"
@@ -118,7 +128,8 @@ HOSTILE: dict[str, bytes] = {
     "a word": b"word",
     "null": b"~\n",
     "an empty map": b"{}",
-    "emoji": "command: 🚀 ${{inputs.🚀}}\nenvironment: azureml:🚀:1\ninputs: {🚀: 1, '👨‍👩‍👧': {path: ./🚀}}\n".encode(),
+    "emoji": "command: 🚀 ${{inputs.🚀}}\nenvironment: azureml:🚀:1\ninputs: {"
+    "🚀: 1, '👨‍👩‍👧': {path: ./🚀}}\n".encode(),
     "many of one mark": JOB + b"a: &a &b c\n",
     "unclosed": JOB + b"a: [{'b: \"c\n",
     "a broken block": JOB + b"a: |9\n  b\n",
@@ -151,9 +162,10 @@ def test_random_bytes_get_a_report(content: bytes, kind: str) -> None:
 
 
 WORDS = (
-    "command", "environment", "inputs", "outputs", "type", "jobs", "path", "value", "name", "pipeline", "sweep", "azureml:a:1",
-    "${{inputs.a}}", "${{parent.jobs.a.outputs.b}}", "a", "b", "1", "~", ": ", ":", "- ", "\n", "\n  ", "\n    ", "{", "}",
-    "[", "]", ", ", "&a ", "*a", "<<: ", "? ", "| ", "> ", "'", '"', "#", "!!str ", "---", "%", "\t", "é", "\\",
+    "command", "environment", "inputs", "outputs", "type", "jobs", "path", "value", "name", "pipeline", "sweep",
+    "azureml:a:1", "${{inputs.a}}", "${{parent.jobs.a.outputs.b}}", "a", "b", "1", "~", ": ", ":", "- ", "\n", "\n  ",
+    "\n    ", "{", "}", "[", "]", ", ", "&a ", "*a", "<<: ", "? ", "| ", "> ", "'", '"', "#", "!!str ", "---", "%",
+    "\t", "é", "\\",
 )  # fmt: skip
 
 
@@ -197,7 +209,10 @@ def test_files_that_a_spec_names_may_hold_anything(tmp_path: Path) -> None:
         nested = deformed(Author("pipelineComponent", seed, realistic=True).document(), dice)
         for name, data in (("a.yml", component), ("b.yml", nested)):
             (tmp_path / name).write_text(written(data).text, encoding="utf-8")
-        steps = {"a": {"type": "command", "component": "./a.yml"}, "b": {"type": "pipeline", "component": "file:b.yml"}}
+        steps: dict[str, Any] = {
+            "a": {"type": "command", "component": "./a.yml"},
+            "b": {"type": "pipeline", "component": "file:b.yml"},
+        }
         steps["c"] = {
             "type": "command",
             "component": "file:../a.yml",
@@ -224,3 +239,27 @@ def test_the_fuzz_finds_all_kinds_of_results() -> None:
         found |= {problem.code for problem in check(written(data).text.encode(), KINDS[kind]).problems}
     assert len(found) > 12
     assert all(re.fullmatch(r"[a-z_0-9]+", code) for code in found)
+
+
+@pytest.fixture(scope="module")
+def heavy() -> dict[str, tuple[str, str, float, int]]:
+    """What became of each heavy file, checked in a process with little memory."""
+    script = heavy_specs.__file__
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=200)
+    assert done.returncode == 0, done.stderr[-3000:]
+    entries = [json.loads(line) for line in done.stdout.splitlines()]
+    return {name: (result, code, seconds, size) for name, result, code, seconds, size in entries}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", heavy_specs.CASES)
+def test_heavy_files_get_a_report_in_little_time_and_memory(
+    name: str, heavy: dict[str, tuple[str, str, float, int]]
+) -> None:
+    result, code, seconds, size = heavy[name]
+    assert result in RESULTS
+    assert seconds < SECONDS
+    assert size < 5 * heavy_specs.FULL
+    if name.startswith("50 MB"):
+        assert code == "too_large"
+        assert seconds < 0.5

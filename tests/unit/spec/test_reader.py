@@ -141,6 +141,7 @@ def test_a_file_without_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def refuse(*_: Any, **__: Any) -> None:
         raise PermissionError
 
+    (tmp_path / "a.yml").touch()
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(AuthError, match="may not be read"):
         read_file(tmp_path / "a.yml")

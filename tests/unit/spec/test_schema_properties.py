@@ -23,6 +23,7 @@ from mlctl.spec.validate import check
 
 RICH_DOCUMENTS = 25
 LONGEST_MESSAGE = 400
+READ_VALUES: tuple[Any, ...] = (None, 1, "x", [], {"entry": [{"type": 7}]})
 HARMLESS = {"yaml_key"}
 """What the author's own choice of names brings about."""
 
@@ -145,7 +146,7 @@ def test_words_pass_in_any_case(kind: str) -> None:
 
 def forgiven(kind: str) -> list[tuple[Site, str]]:
     """Places that take a whole number or a boolean only, and such a value as text."""
-    words = {("integer",): "2000", ("boolean",): "yes"}
+    words: dict[tuple[str, ...], str] = {("integer",): "2000", ("boolean",): "yes"}
     return [
         (site, words[types_of(site.schema)])
         for site in own_sites()[kind]
@@ -178,7 +179,7 @@ def read_only(kind: str) -> list[tuple[Site, str]]:
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if read_only(kind)])
 def test_read_only_keys_are_dropped_whatever_they_hold(kind: str) -> None:
     for site, key in read_only(kind):
-        for value in (None, 1, "x", [], {"entry": [{"type": 7}]}):
+        for value in READ_VALUES:
             data = document_at(site)
             here = data
             for part in site.path:

@@ -71,8 +71,8 @@ def check_annotated(spec: SpecCheck) -> None:
         if not spec.is_sound(path):
             continue
         if isinstance(value, dict):
-            _check_inline_environment(spec, path, value)
-        elif value and "${{" not in value:
+            _read_environment(spec, path, value)
+        elif value and ("${{" not in value or _runs_as_it_is(spec, schema)):
             _check_text(spec, path, value, schema)
 
 
@@ -111,7 +111,7 @@ def _marked(value: Any, schema: Schema, root: Schema, path: KeyPath) -> Iterator
                 yield from _marked(item, part, root, (*path, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _marked(item, schema.get("items", {}), root, (*path, index))
+            yield from _marked(item, schema.get("items", _ANY), root, (*path, index))
     elif isinstance(value, str) and _marks(schema):
         yield path, value, schema
 
@@ -129,6 +129,9 @@ def _marks(schema: Schema) -> Schema:
 
 _MARKS = ("x-local", "x-asset", "x-file", "x-bare")
 
+
+_ANY: Schema = {}
+"""The schema of what has none; one object, since what is known of a schema is kept with it."""
 
 _leading: dict[int, tuple[Schema, bool]] = {}
 
@@ -157,8 +160,9 @@ def _find_marks(schema: Schema, root: Schema) -> bool:
     return any(found)
 
 
-def _check_inline_environment(spec: SpecCheck, path: KeyPath, value: dict[str, Any]) -> None:
-    _read_environment(spec, path, value)
+def _runs_as_it_is(spec: SpecCheck, schema: Schema) -> bool:
+    """Whether an expression means nothing here: nobody fills in the environment of a job that stands alone."""
+    return spec.kind.name == "commandJob" and schema.get("x-asset") == "environment"
 
 
 def _read_environment(spec: SpecCheck, path: KeyPath, value: Any) -> None:
@@ -166,6 +170,7 @@ def _read_environment(spec: SpecCheck, path: KeyPath, value: Any) -> None:
     reading = EnvironmentReading(library=spec.library, paths=spec.options.paths, serves=serves)
     spec.environments[path] = reading.read(spec.document, path, value)
     spec.problems += [*reading.problems, *reading.warnings]
+    spec.attached += reading.documents
 
 
 def _check_text(spec: SpecCheck, path: KeyPath, text: str, schema: Schema) -> None:

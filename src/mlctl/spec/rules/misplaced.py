@@ -8,7 +8,6 @@ from mlctl.spec.check import SpecCheck
 
 _KUBERNETES_ONLY = "is for type: kubernetes; a managed deployment has what its instance_type has"
 _MANAGED_ONLY = "is for type: managed; remove it, or write 'type: managed'"
-_IN_SETTINGS = "stands under 'settings' in a deployment of type: model"
 
 _ELSEWHERE: dict[str, dict[str, str]] = {
     "managedOnlineDeployment": {

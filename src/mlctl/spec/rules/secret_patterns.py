@@ -124,6 +124,20 @@ def names_secret(name: str) -> bool:
     return _SECRET_NAME.search(folded) is not None and _HARMLESS_NAME.search(folded) is None
 
 
+def secrets_in_line(line: str) -> list[str]:
+    """Texts in a line of YAML that must not be shown: secrets by their form, and what a key says is one."""
+    found = [line[one.start : one.end] for one in secrets_in(line)]
+    pair = _PAIR.match(line)
+    if pair and names_secret(pair[1]):
+        value = pair[2].strip().strip("\"'")
+        if len(value) > 4 and not is_stand_in(value) and value not in found:
+            found.append(value)
+    return found
+
+
+_PAIR = re.compile(r"[\s{,-]*[\"']?([\w.-]+)[\"']?\s*:\s+([^#]+)")
+
+
 def is_stand_in(value: str) -> bool:
     """Whether a value stands in for a secret and is none: `<key>`, `${KEY}`, `XXXX`, a reference to a vault."""
     stripped = value.strip()

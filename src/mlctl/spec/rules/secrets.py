@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from mlctl.spec.branches import choose_branch
 from mlctl.spec.check import SpecCheck
-from mlctl.spec.document import KeyPath, dotted
+from mlctl.spec.document import Document, KeyPath, dotted
 from mlctl.spec.problems import WARNING, Problem
-from mlctl.spec.rules.secret_patterns import is_dummy, is_stand_in, masked, names_secret, secrets_in
+from mlctl.spec.rules.secret_patterns import is_dummy, is_stand_in, masked, names_secret, secrets_in, secrets_in_line
 from mlctl.spec.schema import Schema, resolve
 
 _HINT = "keep it out of the file: use a key vault, an identity, or an option such as --set {path}=…"
@@ -26,6 +26,9 @@ _VALUES = ("value", "default")
 _NAMED = ("name", "key")
 """Keys whose value is the name that `value` beside it belongs to: `{name: TOKEN, value: …}`."""
 
+
+MOST_LINES = 20_000
+"""Lines of a file that is no spec that are looked at."""
 
 MOST_SECRETS = 100
 """After so many the rest is not told."""
@@ -47,13 +50,33 @@ class _Secret(NamedTuple):
 
 def check_secrets(spec: SpecCheck) -> None:
     """Refuse secrets, when that is asked for."""
-    if not spec.options.secrets:
-        return
+    for document in spec.attached:
+        spec.problems += plain_secrets(document)
     lines = spec.document.text.split("\n")
     for secret in list(islice(_secrets(spec), MOST_SECRETS)):
         found = _problem(spec, secret, lines)
         spec.problems = [_cleaned(problem, secret.text) for problem in spec.problems]
         spec.problems.append(found)
+
+
+def plain_secrets(document: Document) -> list[Problem]:
+    """Secrets in the lines of a file that is no spec: a conda file, a manifest."""
+    problems = []
+    for number, line in enumerate(document.text.split("\n")[:MOST_LINES], 1):
+        for secret in secrets_in_line(line):
+            message = f"a secret stands here in plain text: {masked(secret)}"
+            hint = "take it out of the file, and renew it: it may have been read already"
+            at = (number, line.find(secret) + 1)
+            found = Problem("plain_secret", "", message, hint=hint, source=document.source, line=at[0], column=at[1])
+            problems.append(replace(found, excerpt=line.replace(secret, masked(secret))))
+    return problems[:MOST_SECRETS]
+
+
+def hidden(problem: Problem) -> Problem:
+    """A problem without the secrets that stand in its line: they must not get into logs by somebody's typo."""
+    for secret in secrets_in_line(problem.excerpt or ""):
+        problem = _cleaned(problem, secret)
+    return problem
 
 
 def _secrets(spec: SpecCheck) -> Iterator[_Secret]:

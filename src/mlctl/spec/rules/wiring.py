@@ -52,6 +52,8 @@ class Wiring:
 
     def source(self, step: Step, path: KeyPath, text: str, expression: Expression) -> Port | None:
         """What an expression in a step leads to; None when that is not known, or wrong, which is told."""
+        if self.spec.is_full:
+            return None
         written = text[expression.start : expression.end]
         place = _Place(path, written, text, expression.start)
         parts = (expression.path or "").split(".")
