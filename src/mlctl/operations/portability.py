@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlctl.backends.capabilities import (
@@ -114,7 +114,8 @@ def report_on(files: Iterable[SpecFile], backends: Sequence[str], *, curated: Cu
         if isinstance(spec.data, dict):
             told, judged = examine(spec, backends, curated=curated)
             findings.update(dict.fromkeys(told))
-            verdicts += judged
+            # what is wrong runs nowhere
+            verdicts += [replace(one, verdict=DOES_NOT_RUN) for one in judged] if errors else judged
     return Report(_by_file(findings, backends), tuple(verdicts), skipped, wrong)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,8 @@ from mlctl.spec.document import Document, KeyPath, dotted
 from mlctl.spec.problems import Problem, closest
 
 Kind = Literal["file", "folder"]
+
+_ASSET = re.compile(r"[A-Za-z0-9][\w.-]*[:@][\w.-]+")
 
 
 def absolute(document: Document, text: str) -> Path:
@@ -43,6 +46,8 @@ def missing_path(document: Document, path: KeyPath, text: str, *, what: str = "f
     match = closest(place.name, _names_beside(place))
     if match and match != place.name:
         hint = f"did you mean '{os.path.join(os.path.dirname(text), match)}'? Looked for {place}"  # noqa: PTH118, PTH120
+    elif _ASSET.fullmatch(text):
+        hint = f"for an asset write azureml:{text}; looked for {place}"
     message = f"'{dotted(path)}': there is no {what} '{text}'"
     return document.problem("missing_path", path, message, value=text, hint=hint)
 

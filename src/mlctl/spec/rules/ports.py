@@ -68,9 +68,22 @@ def check_inside(spec: SpecCheck, path: KeyPath, code: Any) -> None:
         spec.error("missing_path", path, message, value=file, hint=f"looked for {folder / file}")
 
 
+class _Anything(list[str]):
+    """Names that are not known, since what declares them is wrong itself: each counts as declared."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
 def declared(spec: SpecCheck, path: KeyPath = ()) -> dict[str, list[str]]:
     """Names of the inputs and outputs that the job at `path` has, for its expressions."""
-    return {group: list(spec.mapping(*path, group)) for group in ("inputs", "outputs")}
+    return {group: _names(spec, (*path, group)) for group in ("inputs", "outputs")}
+
+
+def _names(spec: SpecCheck, path: KeyPath) -> list[str]:
+    names = list(spec.mapping(*path))
+    broken = spec.mapping(*path[:-1]).get(str(path[-1]), names) is None or dotted(path) in spec.refused
+    return _Anything(names) if broken else names
 
 
 def _check_missing_path(spec: SpecCheck, path: KeyPath, value: Mapping[str, Any], *, needs_path: bool) -> None:

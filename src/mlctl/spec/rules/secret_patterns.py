@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -124,7 +125,8 @@ def names_secret(name: str) -> bool:
     return _SECRET_NAME.search(folded) is not None and _HARMLESS_NAME.search(folded) is None
 
 
-def secrets_in_line(line: str) -> list[str]:
+@functools.lru_cache(maxsize=64)
+def secrets_in_line(line: str) -> tuple[str, ...]:
     """Texts in a line of YAML that must not be shown: secrets by their form, and what a key says is one."""
     found = [line[one.start : one.end] for one in secrets_in(line)]
     pair = _PAIR.match(line)
@@ -132,7 +134,7 @@ def secrets_in_line(line: str) -> list[str]:
         value = pair[2].strip().strip("\"'")
         if len(value) > 4 and not is_stand_in(value) and value not in found:
             found.append(value)
-    return found
+    return tuple(found)
 
 
 _PAIR = re.compile(r"[\s{,-]*[\"']?([\w.-]+)[\"']?\s*:\s+([^#]+)")
