@@ -10,6 +10,7 @@ import typer
 from mlctl.cli.command import Result, Verb, command, verb_of
 from mlctl.cli.options import POLICY, File, SetValues
 from mlctl.context import Context
+from mlctl.errors import InvalidSpecError
 
 Strict = Annotated[
     bool,
@@ -34,6 +35,6 @@ def validate_verb(family: str) -> Verb:
         result: dict[str, Any] = validation_result(problems)
         incomplete = any(problem.severity == INCOMPLETE for problem in problems)
         failed = result["result"] == "Failed" or incomplete
-        return Result(result, exit_code=5 if strict and failed else 0)
+        return Result(result, exit_code=InvalidSpecError.exit_code if strict and failed else 0)
 
     return verb_of(validate)

@@ -12,15 +12,12 @@ import typer
 
 from mlctl.cli.command import NOWHERE, Result, command
 from mlctl.context import Context
-from mlctl.errors import UsageError
+from mlctl.errors import InvalidSpecError, UsageError
 from mlctl.output.streams import Level
 
 if TYPE_CHECKING:
     from mlctl.operations.spec_files import SpecFile
     from mlctl.operations.validation import Demands, FileReport
-
-INVALID = 5
-"""Exit code when a file is wrong."""
 
 FORMATS = ("text", "sarif", "junit", "github")
 
@@ -97,7 +94,7 @@ def _present(context: Context, found: Iterable[FileReport]) -> Result:
         return _as_text(context, found)
     reports = list(found)
     report = report_of(reports)
-    code = INVALID if report["result"] == FAILED else 0
+    code = InvalidSpecError.exit_code if report["result"] == FAILED else 0
     if style in ("", "text"):
         return Result(report, exit_code=code)
     if style in ("table", "tsv") and not context.query:
@@ -115,7 +112,7 @@ def _present(context: Context, found: Iterable[FileReport]) -> Result:
 def _as_text(context: Context, found: Iterable[FileReport]) -> Result:
     """Problems on stdout, what was skipped and the sum on stderr."""
     count, lines = _tell(context, found)
-    return Result(log=lines, exit_code=INVALID if count["Failed"] else 0)
+    return Result(log=lines, exit_code=InvalidSpecError.exit_code if count["Failed"] else 0)
 
 
 def _tell(context: Context, found: Iterable[FileReport]) -> tuple[dict[str, int], list[bytes]]:

@@ -111,6 +111,11 @@ def did_you_mean(word: str, known: Iterable[str], *, otherwise: str) -> str:
     return f"did you mean '{match}'?" if match else otherwise
 
 
+def with_article(word: str) -> str:
+    """`an environment`, `a model`."""
+    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
+
+
 def line_of(text: str | None, line: int) -> str | None:
     """Line number `line` (from 1) of a text, without its end; None when there is none."""
     if text is None or line < 1:

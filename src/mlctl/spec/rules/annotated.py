@@ -17,6 +17,7 @@ from mlctl.spec.document import Document, KeyPath, dotted
 from mlctl.spec.environment import EnvironmentReading
 from mlctl.spec.kinds import Kind, default_kind, kind_named
 from mlctl.spec.paths import absolute, missing_path
+from mlctl.spec.problems import with_article
 from mlctl.spec.references import ASSET, FILE, GIT, INVALID, LOCAL, Reference, parse
 from mlctl.spec.schema import Schema, resolve
 
@@ -263,15 +264,15 @@ def _kind_of_file(spec: SpecCheck, path: KeyPath, document: Document, family: st
     if detected.reason == FLOW and fallback.family == "component":
         # a prompt flow may run as a component; what it holds is not checked here
         return None
-    what = _article(claimed.title) if claimed is not None else detected.reason
+    what = with_article(claimed.title) if claimed is not None else detected.reason
     if claimed is None:
         # a map that tells nothing of itself may be meant
         otherwise = what.startswith(("a ", "an "))
     else:
         otherwise = claimed.family != fallback.family and _says_otherwise(document, claimed)
     if otherwise:
-        message = f"'{dotted(path)}': {document.source} is {what}, {_article(fallback.family)} is expected"
-        spec.error("wrong_file", path, message, hint=f"name the file of {_article(fallback.title)}")
+        message = f"'{dotted(path)}': {document.source} is {what}, {with_article(fallback.family)} is expected"
+        spec.error("wrong_file", path, message, hint=f"name the file of {with_article(fallback.title)}")
         return None
     if only and kind.name != fallback.name and not _is_left_to_component(spec, path):
         message = f"'{dotted(path)}': {document.source} is a {kind.title}, a {fallback.title} is expected"
@@ -288,7 +289,3 @@ def _is_left_to_component(spec: SpecCheck, path: KeyPath) -> bool:
 def _says_otherwise(document: Document, claimed: Kind) -> bool:
     """Whether a file clearly is of the other family: a job and a component look too much alike to be sure."""
     return claimed.family not in ("job", "component") or not _SHARED & document.data.keys()
-
-
-def _article(word: str) -> str:
-    return f"an {word}" if word[0] in "aeiou" else f"a {word}"

@@ -55,8 +55,8 @@ def declared_interface(data: Mapping[str, Any], source: str) -> Interface:
 
 def given_interface(data: Mapping[str, Any], source: str = "") -> Interface:
     """The interface of a job or an inline step, whose inputs and outputs are given rather than declared."""
-    inputs = {name: Port(name, type_given(value)) for name, value in _map(data, "inputs").items()}
-    outputs = {name: Port(name, _type_of_output(value)) for name, value in _map(data, "outputs").items()}
+    inputs = {name: Port(name, type_given(value)) for name, value in mapping_in(data, "inputs").items()}
+    outputs = {name: Port(name, _type_of_output(value)) for name, value in mapping_in(data, "outputs").items()}
     return Interface(inputs, outputs, source)
 
 
@@ -139,7 +139,7 @@ def _text(value: Any) -> str:
 
 def _declared(data: Mapping[str, Any], group: str) -> dict[str, Port]:
     ports = {}
-    for name, value in _map(data, group).items():
+    for name, value in mapping_in(data, group).items():
         declaration = value if isinstance(value, Mapping) else {}
         kind = declaration.get("type")
         required = group == "inputs" and declaration.get("optional") is not True and "default" not in declaration
@@ -154,6 +154,7 @@ def _type_of_output(value: Any) -> str | None:
     return None
 
 
-def _map(data: Mapping[str, Any], group: str) -> Mapping[str, Any]:
-    value = data.get(group)
+def mapping_in(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The map under a key; empty when there is none, or something else."""
+    value = data.get(key)
     return value if isinstance(value, Mapping) else {}

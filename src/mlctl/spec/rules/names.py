@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from mlctl.spec.check import SpecCheck
 from mlctl.spec.document import KeyPath, dotted
+from mlctl.spec.problems import with_article
 from mlctl.spec.rules.parts import is_placeholder, text
 
 
@@ -69,7 +70,7 @@ def check_name(spec: SpecCheck, path: KeyPath, rule: NameRule, *, filled_in: boo
         tell = spec.error if filled_in else spec.warn
         tell("placeholder", path, message, value=name, hint=f"write the name of the {rule.of}")
         return
-    message = f"'{dotted(path)}': '{name}' cannot be the name of {_article(rule.of)}"
+    message = f"'{dotted(path)}': '{name}' cannot be the name of {with_article(rule.of)}"
     hint = f"use {rule.words}"
     proposed = proposal(name, rule)
     if proposed:
@@ -84,7 +85,3 @@ def proposal(name: str, rule: NameRule) -> str | None:
         if rule.pattern.fullmatch(tried):
             return tried
     return None
-
-
-def _article(word: str) -> str:
-    return f"an {word}" if word[0] in "aeiou" else f"a {word}"

@@ -86,16 +86,22 @@ def tried_values(distribution: Mapping[str, Any]) -> list[tuple[KeyPath, Any]]:
     return []
 
 
-def _check_limits(spec: SpecCheck, path: KeyPath) -> None:
+def check_trials(spec: SpecCheck, path: KeyPath, key: str) -> None:
+    """Warn when the limits at `path` allow more trials at once than there are in all; `key` says how many that are."""
     limits = spec.mapping(*path)
-    most, total = limits.get("max_concurrent_trials"), limits.get("max_total_trials")
+    most, total = limits.get("max_concurrent_trials"), limits.get(key)
     if isinstance(most, int) and isinstance(total, int) and most > total > 0:
         here: KeyPath = (*path, "max_concurrent_trials")
-        message = f"'{dotted(here)}' is {most}, more than max_total_trials ({total})"
+        message = f"'{dotted(here)}' is {most}, more than {key} ({total})"
         spec.warn("out_of_range", here, message, value=most, hint=f"the lower of the two counts; write {total}")
+
+
+def _check_limits(spec: SpecCheck, path: KeyPath) -> None:
+    check_trials(spec, path, "max_total_trials")
+    limits = spec.mapping(*path)
     trial, whole = limits.get("trial_timeout"), limits.get("timeout")
     if isinstance(trial, int) and isinstance(whole, int) and trial > whole:
-        here = (*path, "trial_timeout")
+        here: KeyPath = (*path, "trial_timeout")
         message = f"'{dotted(here)}' is {trial}, more than the timeout of the sweep ({whole})"
         spec.warn("out_of_range", here, message, value=trial, hint=f"write at most {whole}")
 

@@ -13,7 +13,7 @@ from mlctl.spec.check import SpecCheck
 from mlctl.spec.document import KeyPath, dotted
 from mlctl.spec.problems import closest
 from mlctl.spec.references import Expression, find_expressions
-from mlctl.spec.rules.interface import Interface, Port, fits, refuse_literal, type_given
+from mlctl.spec.rules.interface import Interface, Port, fits, mapping_in, refuse_literal, type_given
 from mlctl.spec.rules.steps import Step, texts_of
 from mlctl.spec.rules.sweep import tried_values
 
@@ -68,7 +68,7 @@ class Wiring:
 
     def _check_inputs(self, step: Step) -> None:
         known = step.interface.inputs if step.holder else None
-        given = _map(step.data, "inputs")
+        given = mapping_in(step.data, "inputs")
         for name, value in given.items():
             path: KeyPath = (*step.path, "inputs", name)
             if not self.spec.is_sound(path):
@@ -82,7 +82,7 @@ class Wiring:
                 target = known.get(name, target)
             self._check_value(step, path, value, target)
         if known is not None:
-            names = (*given, *_map(step.data, "search_space"))
+            names = (*given, *mapping_in(step.data, "search_space"))
             # a group is given part by part
             offered = {*names, *(name.partition(".")[0] for name in names)}
             for name, port in known.items():
@@ -92,8 +92,8 @@ class Wiring:
 
     def _check_searched(self, step: Step, known: Mapping[str, Port]) -> None:
         """The parameters of a sweep's space are inputs of its trial, and take the values that are tried."""
-        given = _map(step.data, "inputs")
-        for name, distribution in _map(step.data, "search_space").items():
+        given = mapping_in(step.data, "inputs")
+        for name, distribution in mapping_in(step.data, "search_space").items():
             path: KeyPath = (*step.path, "search_space", name)
             if name not in known:
                 what = f"trial of step '{step.name}' has no input '{name}'"
@@ -159,7 +159,7 @@ class Wiring:
 
     def _check_outputs(self, step: Step) -> None:
         known = step.interface.outputs if step.holder else None
-        for name, value in _map(step.data, "outputs").items():
+        for name, value in mapping_in(step.data, "outputs").items():
             path: KeyPath = (*step.path, "outputs", name)
             if known is not None and name not in known:
                 self._unknown(path, f"component of step '{step.name}' has no output '{name}'", name, list(known))
@@ -291,8 +291,3 @@ def _shown(value: Any) -> str:
 
 def _declare(name: str, group: str, known: list[str]) -> str:
     return f"declare '{name}' under {group} of the pipeline" + (f" (there is: {_some(known)})" if known else "")
-
-
-def _map(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = data.get(key)
-    return value if isinstance(value, Mapping) else {}
