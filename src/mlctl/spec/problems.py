@@ -21,6 +21,7 @@ INCOMPLETE = "incomplete"
 """Severities. What is incomplete lacks what an option of the command can supply: a note, an error when strict."""
 
 _LONGEST_EXCERPT = 160
+_LONGEST_LINE = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def render_problem(problem: Problem, text: str | None = None) -> str:
     number = code_of(problem.code)
     lines[0] += f"{problem.severity}[{number}{' ' if number else ''}{problem.code}]: {problem.message}"
     excerpt = line_of(text, problem.line) if text is not None else problem.excerpt
-    if problem.line and excerpt is not None and excerpt.strip():
+    if problem.line and excerpt is not None and excerpt.strip() and not _is_cut_off(excerpt, problem.column):
         lines += _excerpt_with_caret(excerpt, problem.line, problem.column)
     if problem.expected:
         lines.append(f"  expected: {problem.expected}")
@@ -117,20 +118,25 @@ def with_article(word: str) -> str:
 
 
 def line_of(text: str | None, line: int) -> str | None:
-    """Line number `line` (from 1) of a text, without its end; None when there is none."""
+    """Line number `line` (from 1) of a text, without its end; None when there is none. What is very long is cut."""
     if text is None or line < 1:
         return None
     starts = line_starts(text)
     if line > len(starts):
         return None
-    end = text.find("\n", starts[line - 1])
-    return (text[starts[line - 1] :] if end < 0 else text[starts[line - 1] : end]).rstrip("\r")
+    start = starts[line - 1]
+    end = text.find("\n", start)
+    return text[start : min(len(text) if end < 0 else end, start + _LONGEST_LINE)].rstrip("\r")
 
 
 @functools.lru_cache(maxsize=4)
 def line_starts(text: str) -> list[int]:
     """Where each line of a text starts; kept for the texts that were asked for last, since each problem asks."""
     return [0, *(found.end() for found in re.finditer("\n", text))]
+
+
+def _is_cut_off(excerpt: str, column: int) -> bool:
+    return len(excerpt) >= _LONGEST_LINE < column
 
 
 def _excerpt_with_caret(excerpt: str, line: int, column: int) -> list[str]:

@@ -38,6 +38,7 @@ _DATASTORE = re.compile(
 _JOB = re.compile(r"azureml://jobs/([^/]+)/outputs/([^/]+)(?:/paths/?(.*)|/)?")
 _RUN = re.compile(r"runs:/([^/]+)(?:/(.*))?")
 _EXPRESSION = re.compile(r"\$\{\{\s*(\S*?)\s*\}\}")
+_LONGEST_EXPRESSION = 1000
 _OPENING = re.compile(r"\$\{\{")
 _OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
 
@@ -113,7 +114,8 @@ def find_expressions(text: str) -> list[Expression]:
         if 0 <= close < start:
             close = text.find("}}", start)
         end = close + 2 if close >= 0 else len(text)
-        words = text[start:close].split(None, 2)[:2] if close >= 0 else ["", ""]
+        is_short = 0 <= close <= start + _LONGEST_EXPRESSION
+        words = text[start:close].split(None, 2)[:2] if is_short else ["", ""]
         path = None if len(words) > 1 else words[0] if words else ""
         found.append(Expression(path, opening.start(), end))
     return found

@@ -44,6 +44,8 @@ def doubling(first: str, template: str) -> bytes:
     return "\n".join(lines).encode()
 
 
+STEP = '  k{0}: {{component: azureml:x:1, inputs: {{a: "${{{{parent.jobs.%s.outputs.b}}}}"}}}}\n'
+STEPS = b"type: pipeline\njobs:\n"
 CASES: dict[str, Callable[[], bytes]] = {
     "50 MB of one word": lambda: b"x" * 50_000_000,
     "50 MB of zeros": lambda: bytes(50_000_000),
@@ -97,6 +99,14 @@ CASES: dict[str, Callable[[], bytes]] = {
     "tags": lambda: many(b"!!str "),
     "colons": lambda: many(b": "),
     "wrong bytes": lambda: JOB + many(b"\xff"),
+    "inputs that are not there": lambda: JOB + b"inputs:\n" + numbered("  k{0}: {{path: ./x{0}}}\n", 24_000),
+    "a chain of steps": lambda: STEPS + numbered(STEP % "k{1}", 9000),
+    "steps that take from no step": lambda: STEPS + numbered(STEP % "q{1}", 9000),
+    "expressions": lambda: told(many(b"${{inputs.x}} ")),
+    "open expressions": lambda: told(many(b"${{")),
+    "open expressions before a close": lambda: told(many(b"${{") + b"}}"),
+    "optional parts": lambda: told(many(b"$[[x]] ")),
+    "open optional parts": lambda: told(many(b"$[[")),
     "wide characters": lambda: ("a: " + "x" * 1_000_000).encode("utf-32"),
     "nearly another format": lambda: JOB + many(b"on:\nstages:\n  - task\n"),
 }

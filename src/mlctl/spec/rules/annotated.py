@@ -208,7 +208,7 @@ def _check_local(spec: SpecCheck, path: KeyPath, reference: Reference, schema: S
 
 def _check_there(spec: SpecCheck, path: KeyPath, text: str, wanted: str) -> None:
     """A local path leads to something, and to a file or a folder where that counts."""
-    if not spec.options.paths:
+    if not spec.options.paths or spec.is_full:
         return
     found = spec.library.kind_of(absolute(spec.document, text))
     if found is None:
