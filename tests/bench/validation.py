@@ -64,13 +64,14 @@ class Bench:
 
     def run(self) -> int:
         files = self.checked()
-        single = next(file for loader, file in files if loader == "load_job")
-        one = [self.listed("one", [("load_job", single)]), self.listed("all", files)]
-        print(f"{len(files)} specs in {self.specs.name}/, single file {Path(single).name}")
-        figures = [
-            self.faster("single file, whole process", [*self.mlctl, single], [*self.reference, one[0]], 10),
-            self.faster("all files", [*self.mlctl, "-j", "1", str(self.specs)], [*self.reference, one[1]], 20),
-        ]
+        print(f"{len(files)} specs in {self.specs.name}/")
+        figures = []
+        for kind in ("commandJob", "pipelineJob"):
+            single = next((loader, file) for loader, file in files if self.kinds[file] == kind)
+            theirs = [*self.reference, self.listed(kind, [single])]
+            figures.append(self.faster(f"one {kind}, whole process", [*self.mlctl, single[1]], theirs, 10))
+        every = [*self.reference, self.listed("all", files)]
+        figures.append(self.faster("all files", [*self.mlctl, "-j", "1", str(self.specs)], every, 20))
         few, many = self.copies(files, MANY // 10), self.copies(files, MANY)
         small, large = (self.used([*self.mlctl, "-j", "1", str(place)]) for place in (few, many))
         figures.append(_line(f"CPU per file, {MANY} files / {MANY // 10} files", large / small / 10, at_most=1.2))
@@ -86,6 +87,7 @@ class Bench:
         report: dict[str, Any] = json.loads(done.stdout)
         kinds = subprocess.run([self.mlctl[0], "schema", "list"], env=self.environ, capture_output=True, check=True)
         families = {kind["name"]: kind["group"] for kind in json.loads(kinds.stdout)}
+        self.kinds = {str(Path(file["file"]).absolute()): file["kind"] for file in report["files"]}
         return [
             (LOADERS[families[file["kind"]]], str(Path(file["file"]).absolute()))
             for file in report["files"]

@@ -99,10 +99,10 @@ def summary(problems: Sequence[Problem], source: str) -> str:
     return f"{source} is not valid: {len(problems)} problems"
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
+def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """The known word that `word` was probably meant to be, or None. Case, `-` and `_` do not count as differences."""
     by_folded = {_folded(name): name for name in known}
-    found = difflib.get_close_matches(_folded(word), by_folded, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(_folded(word), by_folded, n=1, cutoff=cutoff)
     return by_folded[found[0]] if found else None
 
 

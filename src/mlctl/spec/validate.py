@@ -195,7 +195,9 @@ def _additional(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
     for key in finding.kind.unexpected:
         path = (*finding.path, key)
         otherwise = _elsewhere(key, finding.path, scope.root) or f"known keys: {', '.join(known)}"
-        hint = did_you_mean(key, known, otherwise=otherwise)
+        # a key that is there already was hardly meant, unless this is nearly it
+        near = closest(key, [name for name in known if name not in finding.value]) or closest(key, known, cutoff=0.8)
+        hint = f"did you mean '{near}'?" if near else otherwise
         message = f"unknown key '{key}'{where}"
         severity = ERROR
         if finding.schema.get("x-unknown") == WARNING:
