@@ -11,6 +11,7 @@ import functools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from mlctl.spec.codes import code_of
@@ -99,10 +100,19 @@ def summary(problems: Sequence[Problem], source: str) -> str:
     return f"{source} is not valid: {len(problems)} problems"
 
 
+MANY_WORDS = 300
+"""Words that one is compared with; a document may declare thousands."""
+
+
 def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """The known word that `word` was probably meant to be, or None. Case, `-` and `_` do not count as differences."""
     by_folded = {_folded(name): name for name in known}
-    found = difflib.get_close_matches(_folded(word), by_folded, n=1, cutoff=cutoff)
+    folded = _folded(word)
+    if len(by_folded) > MANY_WORDS:
+        # comparing is slow; among so many only those that begin or end alike are worth it
+        alike = (name for name in by_folded if name[:2] == folded[:2] or name[-2:] == folded[-2:])
+        by_folded = {name: by_folded[name] for name in islice(alike, MANY_WORDS)}
+    found = difflib.get_close_matches(folded, by_folded, n=1, cutoff=cutoff)
     return by_folded[found[0]] if found else None
 
 

@@ -31,7 +31,7 @@ REPOSITORY = Path(__file__).parents[3]
 SPECS = sorted([*(REPOSITORY / "tests" / "specs").rglob("*.yml"), *(REPOSITORY / "examples").rglob("*.yml")])
 RESULTS = {"Succeeded", "Failed", "Skipped", "Incomplete"}
 JOB = b"command: echo\nenvironment: azureml:env:1\n"
-SECONDS = 5
+SECONDS = 20
 
 
 def check(content: bytes, kind: Kind | None = None, folder: Path = Path()) -> FileReport:
@@ -262,4 +262,4 @@ def test_heavy_files_get_a_report_in_little_time_and_memory(
     assert size < 5 * heavy_specs.FULL
     if name.startswith("50 MB"):
         assert code == "too_large"
-        assert seconds < 0.5
+        assert seconds < 3
