@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlctl.errors import InvalidSpecError, MlctlError
+from mlctl.errors import MlctlError
 from mlctl.spec.document import Document
 from mlctl.spec.paths import kind_of
-from mlctl.spec.problems import Problem
 from mlctl.spec.reader import read_file
 
 
@@ -53,8 +52,3 @@ class Library:
         if key not in self._kinds:
             self._kinds[key] = kind_of(place)
         return self._kinds[key]
-
-
-def problems_of(error: MlctlError) -> list[Problem]:
-    """The problems that a reader's error carries; empty when the file could not be read at all."""
-    return list(error.problems) if isinstance(error, InvalidSpecError) else []

@@ -18,7 +18,7 @@ from mlctl.spec.detection import detect
 from mlctl.spec.document import Document
 from mlctl.spec.fixes import apply
 from mlctl.spec.kinds import KINDS
-from mlctl.spec.library import Library, problems_of
+from mlctl.spec.library import Library
 from mlctl.spec.problems import Problem
 
 WRONG = "command: run\nenvironment: {image: a}\ndisplayName: é # x\n"
@@ -46,7 +46,7 @@ def checking(*files: str, count: list[int] | None = None) -> Recheck:
             try:
                 document = library.read(Path(os.path.abspath(file)), source=file)
             except MlctlError as error:
-                found += problems_of(error)
+                found += getattr(error, "problems", [])
                 continue
             kind = detect(document.data).kind or KINDS["commandJob"]
             found += check_document(document, kind, CheckOptions(), library).problems
