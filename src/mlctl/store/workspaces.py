@@ -32,7 +32,9 @@ from mlctl.store.jobs import JobTable
 from mlctl.store.rows import did_you_mean, from_json, to_json
 
 if TYPE_CHECKING:
+    from mlctl.store.assets import AssetTable
     from mlctl.store.content import ContentStore
+    from mlctl.store.links import LinkTable
 
 DEFAULT_WORKSPACE = "default"
 """The workspace that is made on first use."""
@@ -82,6 +84,20 @@ class WorkspaceStore:
     def computes(self) -> ComputeTable:
         """The computes."""
         return ComputeTable(self.database)
+
+    @cached_property
+    def assets(self) -> AssetTable:
+        """Data, models, environments, components."""
+        from mlctl.store.assets import AssetTable  # commands about jobs need none
+
+        return AssetTable(self.database)
+
+    @cached_property
+    def links(self) -> LinkTable:
+        """Lineage."""
+        from mlctl.store.links import LinkTable
+
+        return LinkTable(self.database)
 
     @cached_property
     def content(self) -> ContentStore:

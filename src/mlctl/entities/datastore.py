@@ -1,0 +1,25 @@
+"""Datastores: places for files, with the way to their credentials. Field names are those of the YAML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Datastore:
+    """A datastore. `created_at` is seconds since the epoch (UTC).
+
+    `type`: azure_blob, azure_file, azure_data_lake_gen2, one_lake …, and mlctl's own local_folder and s3. `settings`:
+    the type's own keys (account_name, container_name, endpoint, …). `credentials`: which kind, and where each secret is
+    found (a variable, a file, the keyring); never the secret itself.
+    """
+
+    name: str
+    type: str
+    description: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    credentials: dict[str, Any] = field(default_factory=dict)
+    created_at: float = 0.0
