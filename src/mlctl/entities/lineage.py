@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 JOB, CODE, GIT, DEPLOYMENT, PATH, IMAGE = "job", "code", "git", "deployment", "path", "image"
-"""Kinds of nodes beside the kinds of assets. `code` is named by the digest of its files, `git` by a commit, `path` by an
-address, `image` by a reference."""
+"""Kinds of nodes beside the kinds of assets. `code` is named by the digest of its files, `git` by a commit, `path` by
+an address, `image` by a reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """`downstream` was made with `upstream`. `role` says as what: `input data`, `code`, `environment`, `output model` …"""
+    """`downstream` was made with `upstream`; `role` says as what: `input data`, `code`, `environment`, `output`."""
 
     upstream: Node
     downstream: Node
