@@ -19,6 +19,7 @@ from mlctl.cli.assets import (
 )
 from mlctl.cli.command import Accepted, command
 from mlctl.cli.options import POLICY, NewName, NoWait, OptionalFile, SetValues
+from mlctl.cli.sharing import share_verb
 from mlctl.cli.words import FLAG
 from mlctl.context import Context
 from mlctl.entities.asset import DATA
@@ -69,3 +70,4 @@ archive = archive_verb(DATA, archived=True)
 restore = archive_verb(DATA, archived=False)
 label = label_verb(DATA)
 download = download_verb(DATA)
+share = share_verb(DATA)

@@ -19,6 +19,7 @@ from mlctl.cli.assets import (
 )
 from mlctl.cli.command import command
 from mlctl.cli.options import POLICY, Description, NewName, NoWait, OptionalFile, SetValues, Tags, parse_tags
+from mlctl.cli.sharing import share_verb
 from mlctl.context import Context
 from mlctl.entities.asset import ENVIRONMENT
 
@@ -73,3 +74,4 @@ update = update_verb(ENVIRONMENT)
 archive = archive_verb(ENVIRONMENT, archived=True)
 restore = archive_verb(ENVIRONMENT, archived=False)
 label = label_verb(ENVIRONMENT)
+share = share_verb(ENVIRONMENT)

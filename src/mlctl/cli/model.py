@@ -39,6 +39,7 @@ from mlctl.cli.options import (
     Tags,
     parse_tags,
 )
+from mlctl.cli.sharing import share_verb
 from mlctl.context import Context
 from mlctl.entities.asset import MODEL
 
@@ -130,3 +131,4 @@ archive = archive_verb(MODEL, archived=True)
 restore = archive_verb(MODEL, archived=False)
 label = label_verb(MODEL)
 download = download_verb(MODEL)
+share = share_verb(MODEL)

@@ -61,10 +61,18 @@ def create(
 
 
 def describe(store: WorkspaceStore, asset: Asset) -> dict[str, Any]:
-    """One version in the words of `az ml … show`; null where az has null."""
+    """One version of the workspace in the words of `az ml … show`; null where az has null."""
+    address = (
+        f"azureml://locations/local/workspaces/{store.name}/{AREAS[asset.kind]}/{asset.name}/versions/{asset.version}"
+    )
+    labels = store.assets.labels(asset.kind, asset.name)
+    return describe_asset(asset, address, [label for label, version in labels.items() if version == asset.version])
+
+
+def describe_asset(asset: Asset, address: str, labels: list[str]) -> dict[str, Any]:
+    """One version, wherever it is; `address` is its id."""
     shown: dict[str, Any] = {
-        "id": f"azureml://locations/local/workspaces/{store.name}/{AREAS[asset.kind]}/{asset.name}"
-        f"/versions/{asset.version}",
+        "id": address,
         "name": asset.name,
         "version": asset.version,
         "description": asset.description,
@@ -78,9 +86,7 @@ def describe(store: WorkspaceStore, asset: Asset) -> dict[str, Any]:
             "created_by_type": "User",
             "last_modified_at": iso_time(asset.modified_at),
         },
-        "labels": [
-            label for label, version in store.assets.labels(asset.kind, asset.name).items() if version == asset.version
-        ],
+        "labels": labels,
     }
     if asset.kind != ENVIRONMENT:
         shown["type"] = asset.type

@@ -71,10 +71,11 @@ class DamagedError(UnavailableError):
 
 
 class FolderFiles:
-    """Files in a folder of this machine or of a network share."""
+    """Files in a folder, of this machine or of a network share. What is being written is in its folder `incoming`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, incoming: str = "incoming") -> None:
         self._folder = folder
+        self._incoming_folder = folder / incoming
 
     @property
     def address(self) -> str:
@@ -167,9 +168,8 @@ class FolderFiles:
     @contextmanager
     def _incoming(self, chunks: Iterable[bytes]) -> Iterator[Path]:
         """A new file with that content, which is gone afterwards unless it was renamed."""
-        folder = self._folder / "incoming"
-        folder.mkdir(parents=True, exist_ok=True)
-        new = folder / os.urandom(16).hex()
+        self._incoming_folder.mkdir(parents=True, exist_ok=True)
+        new = self._incoming_folder / os.urandom(16).hex()
         try:
             with new.open("xb") as file:
                 file.writelines(chunks)

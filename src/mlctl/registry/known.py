@@ -70,7 +70,7 @@ class Registries:
 
     def __init__(self, home: Path, clock: Clock) -> None:
         self._folder = home / "registries"
-        self._known = FolderFiles(self._folder)
+        self._known = FolderFiles(self._folder, incoming=".incoming")  # no registry can have this name
         self._clock = clock
 
     def create(self, name: str | None, path: str | None = None, **fields: Any) -> Registry:
@@ -136,7 +136,9 @@ class Registries:
 
     def destroy(self, name: str) -> None:
         """Remove the registry with all that is in it, for everybody; what else is in its folder stays."""
-        files = self.open(name).files
+        registry = self.open(name)
+        assert registry.facts  # one that cannot be reached must not be forgotten
+        files = registry.files
         # Without its first file nobody takes it for a registry, whatever is still there.
         for entry in _OWN_ENTRIES:
             files.remove(entry)

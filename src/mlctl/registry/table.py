@@ -160,6 +160,10 @@ class RegistryTable:
             else:
                 self._files.remove(path)
 
+    def knows(self, kind: str, name: str) -> bool:
+        """Whether there is a name, archived or not."""
+        return bool(self._versions(kind, name))
+
     def names(self, kind: str, prefix: str = "", limit: int = 50) -> list[str]:
         """Names that begin with `prefix`, alphabetically."""
         return [name for name in self._names(kind) if name.startswith(prefix)][:limit]
@@ -200,10 +204,8 @@ class RegistryTable:
                 f"the record of {kind} '{name}' version '{version}' in {self._files.address} is damaged",
                 hint=f"take assets/{kind}/{_part(name)} of the registry from a backup",
             ) from error
-        if asset.content is not None:
-            address = f"azureml://registries/{self._registry}/{AREAS[kind]}/{name}/versions/{version}"
-            asset = replace(asset, path=address)
-        return asset, root
+        asset = replace(asset, registry=self._registry)
+        return (asset if asset.content is None else replace(asset, path=asset.reference)), root
 
     def _labelled(self, kind: str, name: str, label: str) -> str:
         versions = self._by_age(kind, name)
@@ -279,7 +281,7 @@ def _changed(asset: Asset, data: bytes) -> Asset:
     try:
         changes = json.loads(data)
         record = {**record_of_asset(asset, ""), **{field: changes[field] for field in (*UPDATABLE, "modified_at")}}
-        return replace(asset_from_record(record)[0], path=asset.path)
+        return replace(asset_from_record(record)[0], path=asset.path, registry=asset.registry)
     except (ValueError, TypeError, KeyError, RecursionError):
         return asset  # what is damaged here was never part of the version
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,15 +24,16 @@ def table(files: Files) -> RegistryTable:
 def test_a_version_comes_back_as_it_was_given(table: RegistryTable) -> None:
     given = make_asset(stage="Production", tags={"a": "ü"}, properties={"b": "2"}, document={"x": [1, None]})
     kept = table.add(given)
-    assert kept == given
-    assert table.get("data", "iris", "1") == given
+    assert kept == replace(given, registry="team")
+    assert table.get("data", "iris", "1") == kept
+    assert kept.reference == "azureml://registries/team/data/iris/versions/1"
     assert table.find("data", "iris", "2") is None
     assert table.find("model", "iris", "1") is None
 
 
 def test_content_gives_a_version_an_address_of_the_registry(table: RegistryTable) -> None:
     kept = table.add(make_asset(content="a" * 64, path="azureml://datastores/x/paths/y"), root="folder/")
-    assert kept.path == "azureml://registries/team/data/iris/versions/1"
+    assert kept.path == kept.reference
     assert table.root(kept) == "folder/"
     assert table.contents() == {"a" * 64}
 
