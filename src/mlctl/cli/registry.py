@@ -26,6 +26,7 @@ from mlctl.cli.options import (
 )
 from mlctl.cli.verbs import changed_fields, confirm, first
 from mlctl.context import Context
+from mlctl.entities.asset import ASSET_KINDS
 from mlctl.errors import UsageError
 from mlctl.operations.registries import UPDATABLE, describe, describe_known, registries_of
 
@@ -132,6 +133,66 @@ def delete(
         return
     known.forget(name)
     context.say.hint(f"its assets are still in {path}; mlctl registry create -n {name} --path {path} finds them again")
+
+
+@command(scope=GROUP)
+def export(
+    context: Context,
+    *,
+    name: RegistryName,
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FILE", help="The file; packed when it ends with .tar.gz, else a plain tar.")
+    ],
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", metavar="KIND…", help="Only these: data, model, environment, component."),
+    ] = None,
+    asset: Annotated[
+        list[str] | None, typer.Option("--asset", metavar="NAME[:VERSION]…", help="Only these assets, or versions.")
+    ] = None,
+) -> dict[str, Any]:
+    """Write assets of a registry into one file, for a place without a network.
+
+    The file holds every version with its files, labels and checksums; the same assets give the same bytes. 'import'
+    takes it into another registry. The result has the file's sha256.
+    """
+    from mlctl.operations.bundles import export as export_bundle
+    from mlctl.operations.registries import open_registry
+
+    for word in kind or ():
+        if word not in ASSET_KINDS:
+            raise UsageError(f"--kind {word!r} is no kind of asset", hint=f"one of {', '.join(ASSET_KINDS)}")
+    registry = open_registry(context.settings, name)
+    written = export_bundle(registry, to.absolute(), kinds=kind or (), names=asset or ())
+    return {
+        "registry": name,
+        "path": str(to.absolute()),
+        "assets": [f"{item.asset.kind} {item.asset.name}:{item.asset.version}" for item in written.manifest.items],
+        "files": len(written.manifest.files),
+        "size": written.size,
+        "sha256": written.digest,
+    }
+
+
+@command(scope=GROUP)
+def import_(
+    context: Context,
+    *,
+    name: RegistryName,
+    from_: Annotated[Path, typer.Option("--from", metavar="FILE", help="The file that 'export' wrote.")],
+) -> dict[str, Any]:
+    """Take the assets of such a file into a registry.
+
+    Every checksum is verified before anything is seen. Versions that are there already stay as they are; when one has
+    other content, nothing is imported (exit 6). After an interruption the same command goes on.
+    """
+    from mlctl.operations.bundles import import_bundle
+    from mlctl.operations.registries import open_registry
+
+    done = import_bundle(open_registry(context.settings, name), from_)
+    for text in done.warnings:
+        context.say.warning(text)
+    return {"registry": name, "imported": list(done.imported), "unchanged": list(done.unchanged)}
 
 
 def _fields(context: Context, file: Path | None, overrides: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:

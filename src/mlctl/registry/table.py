@@ -176,6 +176,8 @@ class RegistryTable:
         folder = _folder(asset.kind, asset.name)
         taken = [int(part.partition(",")[0]) for part in self._files.names(f"{folder}/order") if part[:1].isdigit()]
         self._files.put(f"{folder}/order/{max(taken, default=0) + 1:012d},{_part(asset.version)}", b"")
+        if asset.archived:
+            self._files.put(f"{folder}/archived/{_part(asset.version)}", b"")
         record = {"format": _FORMAT, **record_of_asset(asset, root)}
         return self._files.create(f"{folder}/versions/{_part(asset.version)}.json", _to_json(record))
 
