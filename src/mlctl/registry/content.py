@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from mlctl.errors import NotFoundError
 from mlctl.registry.files import DamagedError, Files, damaged
-from mlctl.store.content import StoredEntry
+from mlctl.store import trees
 from mlctl.store.snapshot import CHUNK
-
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+from mlctl.store.trees import StoredEntry
 
 
 class Content:
@@ -128,7 +126,7 @@ def tree_entries(data: bytes, digest: str) -> list[StoredEntry]:
 
 def is_digest(value: Any) -> bool:
     """Whether a value is a SHA-256 in hexadecimal digits, as names of files are made of."""
-    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+    return isinstance(value, str) and trees.is_digest(value)
 
 
 def _is_sound(entry: StoredEntry) -> bool:

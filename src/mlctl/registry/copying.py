@@ -12,10 +12,8 @@ from mlctl.registry.content import Content, copy_tree, tree_entries
 from mlctl.registry.files import FolderFiles
 from mlctl.registry.known import OpenRegistry
 from mlctl.store.assets import version_conflict
-from mlctl.store.uploads import expose
+from mlctl.store.uploads import address, expose, is_single_file
 from mlctl.store.workspaces import WorkspaceStore
-
-DATASTORE = "workspaceblobstore"
 
 
 def publish(asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, now: float) -> Asset:
@@ -42,15 +40,16 @@ def fetch(asset: Asset, registry: OpenRegistry, store: WorkspaceStore) -> Asset:
     """
     if asset.content is None:
         return asset
+    # nothing may remove it before what is made with it is written, such as a job; see `ContentStore`
+    store.content.guard.keep()
     content = workspace_content(store)
     copy_tree(asset.content, registry.content, content)
-    root = registry.assets.root(asset)
     entries = tree_entries(content.read_tree(asset.content), asset.content)
-    is_file = len(entries) == 1 and entries[0].kind == "file" and root == entries[0].path
+    root = registry.assets.root(asset)
     name = root.removesuffix("/") or asset.name
-    folder = store.datastore_folder(DATASTORE)
-    shown = expose(store.content, folder, asset.content, name).relative_to(folder).as_posix()
-    return replace(asset, path=f"azureml://datastores/{DATASTORE}/paths/{shown}{'' if is_file else '/'}")
+    expose(store, asset.content, name)
+    end = "" if is_single_file(entries, name) else "/"
+    return replace(asset, path=f"{address(asset.content, name)}{end}")
 
 
 def workspace_content(store: WorkspaceStore) -> Content:

@@ -16,6 +16,7 @@ from typing import BinaryIO, Protocol
 
 from mlctl.errors import NotFoundError, UnavailableError
 from mlctl.store.database import translate_os_error
+from mlctl.store.durable import bring_to_disk
 from mlctl.store.snapshot import CHUNK
 
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL)
@@ -145,10 +146,9 @@ class FolderFiles:
             new.replace(self._target(path))
 
     def settle(self, paths: Iterable[str]) -> None:
-        """As `Files.settle`. Costs little for many files when all of them were written before."""
+        """As `Files.settle`."""
         with self._translated():
-            for path in paths:
-                _settle(self._folder / path)
+            bring_to_disk([self._folder / path for path in paths])
 
     def remove(self, path: str) -> None:
         """As `Files.remove`."""
