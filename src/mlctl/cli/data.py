@@ -9,6 +9,7 @@ import typer
 from mlctl.cli.assets import (
     Datastore,
     NewVersion,
+    RegistryName,
     archive_verb,
     created,
     download_verb,
@@ -44,6 +45,7 @@ def create(
     ] = None,
     datastore: Datastore = None,
     set_: SetValues = None,
+    registry_name: RegistryName = None,
     no_wait: NoWait = False,
 ) -> dict[str, Any]:
     """Create a version of a data asset from a YAML file or from options.
@@ -60,7 +62,7 @@ def create(
         "description": description,
         "datastore": datastore,
     }
-    return created(context, DATA, file, set_, fields)
+    return created(context, DATA, file, set_, fields, registry=registry_name)
 
 
 show = show_verb(DATA)

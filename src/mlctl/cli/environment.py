@@ -10,6 +10,7 @@ import typer
 from mlctl.cli.assets import (
     Datastore,
     NewVersion,
+    RegistryName,
     archive_verb,
     created,
     label_verb,
@@ -46,6 +47,7 @@ def create(
     tags: Tags = None,
     datastore: Datastore = None,
     set_: SetValues = None,
+    registry_name: RegistryName = None,
     no_wait: NoWait = False,
 ) -> dict[str, Any]:
     """Create a version of an environment from a YAML file or from options.
@@ -65,7 +67,7 @@ def create(
         "tags": parse_tags(tags),
         "datastore": datastore,
     }
-    return created(context, ENVIRONMENT, file, set_, fields)
+    return created(context, ENVIRONMENT, file, set_, fields, registry=registry_name)
 
 
 show = show_verb(ENVIRONMENT)

@@ -70,21 +70,25 @@ def find(settings: Settings, reference: Reference) -> tuple[Asset, OpenRegistry]
     return registry.assets.resolve(kind, name, version=reference.version, label=reference.label), registry
 
 
-def share(asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, name: str, version: str, now: float) -> Asset:
-    """Copy an asset of the workspace into a registry, under that name and version, and note it in the lineage.
+def put(asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, now: float) -> Asset:
+    """Copy an asset of the workspace, or one that is to become one, into a registry; it keeps name and version.
 
     Data that only points to a datastore of the workspace is stored with its files, as nobody else has the datastore.
     Repeating it changes nothing. Raises ConflictError for a version that is there with other content, NotFoundError
     for files that are gone.
     """
-    wanted = replace(asset, name=name, version=version)
     if asset.content is None and asset.path is not None and parse(asset.path).kind == DATASTORE:
         from mlctl.assets.places import local_place
         from mlctl.assets.registration import keep_files
 
         kept = keep_files(store, local_place(asset.path, store))
-        wanted = replace(wanted, content=kept.content, path=kept.path)
-    shared = publish(wanted, store, registry, now=now)
+        asset = replace(asset, content=kept.content, path=kept.path)
+    return publish(asset, store, registry, now=now)
+
+
+def share(asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, name: str, version: str, now: float) -> Asset:
+    """As `put`, under that name and version, and noted in the lineage."""
+    shared = put(replace(asset, name=name, version=version), store, registry, now=now)
     store.links.add([Link(Node(asset.kind, asset.name, asset.version), Node(PATH, shared.reference), "shared as")])
     return shared
 
