@@ -61,6 +61,7 @@ ENTRIES: tuple[Entry, ...] = (
         "Folders that hold jobs, computes and everything logged.",
         family="workspace",
     ),
+    Entry("gc", "mlctl.cli.gc", "Make room: remove what nothing refers to.", "gc"),
     Entry("config", "mlctl.cli.config", "Settings, each with the place it comes from."),
     Entry("configure", "mlctl.cli.configure", "Set defaults, such as the workspace.", "configure"),
     Entry("doctor", "mlctl.cli.doctor", "What works on this machine, and what to do about the rest.", "doctor"),
