@@ -67,6 +67,12 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         )
         for kind in ("data", "model", "environment", "component")
     },
+    "registry list": (
+        Column("Name", "name"),
+        Column("Path", "path"),
+        Column("State", "state"),
+        Column("Description", "description"),
+    ),
     "config list": (
         Column("Key", "key"),
         Column("Value", "value"),
