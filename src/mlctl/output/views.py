@@ -29,6 +29,19 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         Column("Code", "code"),
         Column("Message", "message"),
     ),
+    "gc": (
+        Column("Kind", "kind"),
+        Column("Name", "name"),
+        Column("Bytes", "bytes"),
+        Column("Removed", "removed"),
+        Column("Reason", "reason"),
+    ),
+    "workspace verify": (
+        Column("Kind", "kind"),
+        Column("Name", "name"),
+        Column("Problem", "problem"),
+        Column("Fix", "fix"),
+    ),
     "workspace list": (
         Column("Name", "name"),
         Column("Location", "location"),
