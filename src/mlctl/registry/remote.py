@@ -24,9 +24,10 @@ class RemoteFiles:
     def __init__(self, url: str) -> None:
         scheme = url.partition("://")[0]
         if scheme not in _DRIVERS:
+            known = ", ".join(name for name, driver in _DRIVERS.items() if driver)
             raise UnsupportedError(
                 f"a registry cannot be at a {scheme}: URL, where a file may be seen half-written",
-                hint=f"mount it and give the folder, or use one of {', '.join(name for name, driver in _DRIVERS.items() if driver)}",
+                hint=f"mount it and give the folder, or use one of {known}",
             )
         self._url = url
 
