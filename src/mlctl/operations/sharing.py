@@ -10,13 +10,16 @@ from mlctl.assets.places import local_place
 from mlctl.assets.registration import ANONYMOUS, keep_files
 from mlctl.entities.asset import COMPONENT, Asset
 from mlctl.entities.lineage import Link, node_of
+from mlctl.registry.content import Progress
 from mlctl.registry.copying import publish
 from mlctl.registry.known import OpenRegistry
 from mlctl.spec.references import ASSET, DATASTORE, parse
 from mlctl.store.workspaces import WorkspaceStore
 
 
-def put(asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, now: float) -> Asset:
+def put(
+    asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, now: float, progress: Progress | None = None
+) -> Asset:
     """Copy an asset of the workspace, or one that is to become one, into a registry; it keeps name and version.
 
     Data that only points to a datastore of the workspace is stored with its files, as nobody else has the datastore.
@@ -36,12 +39,22 @@ def put(asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, now: flo
 
     if asset.kind == COMPONENT:
         asset = replace(asset, document=_with_texts(asset.document, shared_inner))
-    return publish(asset, store, registry, now=now)
+    return publish(asset, store, registry, now=now, progress=progress)
 
 
-def share(asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, name: str, version: str, now: float) -> Asset:
+def share(
+    asset: Asset,
+    store: WorkspaceStore,
+    registry: OpenRegistry,
+    *,
+    name: str,
+    version: str,
+    now: float,
+    progress: Progress | None = None,
+) -> Asset:
     """As `put`, under that name and version, and noted in the lineage."""
-    shared = put(replace(asset, name=name, version=version, anonymous=False), store, registry, now=now)
+    wanted = replace(asset, name=name, version=version, anonymous=False)
+    shared = put(wanted, store, registry, now=now, progress=progress)
     store.links.add([Link(node_of(asset), node_of(shared), "shared as")])
     return shared
 
