@@ -14,7 +14,8 @@ class Input:
 
     `type`: uri_file, uri_folder, mltable, custom_model, mlflow_model, triton_model, or literal.
     `mode`: ro_mount, download, direct, eval_mount, eval_download.
-    `path`: as written; a local path is made absolute against the folder of the YAML file.
+    `path`: as written; a local path is made absolute against the folder of the YAML file. `asset`: the pinned
+    reference of the asset that `path` came from, once it was looked up.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Input:
     path: str | None = None
     value: str | int | float | bool | None = None
     path_on_compute: str | None = None
+    asset: str | None = None
 
     @property
     def is_literal(self) -> bool:

@@ -20,6 +20,7 @@ class Environment:
 
     Exactly one of `reference` (azureml:name:version, azureml://registries/…), `image` or `build` is set; `conda` (the
     parsed conda file) may stand beside `image`. `conda_source` is the file the conda data came from, for messages.
+    `asset` is the pinned reference of the registered environment that this is.
     """
 
     reference: str | None = None
@@ -28,6 +29,7 @@ class Environment:
     conda: dict[str, Any] | None = None
     conda_source: str | None = None
     os_type: str = "linux"
+    asset: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

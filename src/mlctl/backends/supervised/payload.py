@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from mlctl.backends.base import Plan, Upload
+from mlctl.backends.submitted import submitted_document
 from mlctl.backends.supervised.folder import JobFolder
 from mlctl.backends.supervised.processes import JOB_MARK
 from mlctl.backends.supervised.tracking import RUN_TAG, experiment_id
@@ -93,6 +94,7 @@ def command_plan(
             "description": job.description,
             "parent_job_name": job.parent_job_name,
         },
+        spec=submitted_document(job),
         uploads=(Upload("code", job.code),) if job.code else (),
         warnings=tuple(warnings),
     )
