@@ -23,10 +23,6 @@ class Entry(NamedTuple):
 
 
 _SPECS = (
-    ("component", "components"),
-    ("environment", "environments"),
-    ("data", "data assets and imports"),
-    ("model", "models and model packages"),
     ("datastore", "datastores"),
     ("connection", "connections"),
     ("online-endpoint", "online endpoints"),
@@ -49,6 +45,12 @@ _SPECS = (
 ENTRIES: tuple[Entry, ...] = (
     Entry("job", "mlctl.cli.job", "Run jobs from YAML; follow, find, cancel and fetch them.", family="job"),
     Entry("compute", "mlctl.cli.compute", "Places where jobs run: this machine, Docker engines.", family="compute"),
+    Entry("data", "mlctl.cli.data", "Data assets: files and folders with versions.", family="data"),
+    Entry("model", "mlctl.cli.model", "Models: register, find, label and fetch them.", family="model"),
+    Entry(
+        "environment", "mlctl.cli.environment", "Environments: images and packages with versions.", family="environment"
+    ),
+    Entry("component", "mlctl.cli.component", "Components: steps of pipelines with versions.", family="component"),
     Entry("validate", "mlctl.cli.validate", "Check specs of any kind offline, with line and fix.", "validate"),
     Entry("lint", "mlctl.cli.lint", "What each back end honours, approximates or refuses.", "lint"),
     Entry("explain", "mlctl.cli.explain", "What a problem's code means, with an example.", "explain"),

@@ -24,6 +24,12 @@ def complete_workspaces(ctx: typer.Context, incomplete: str) -> list[str]:
     return _quietly(lambda context: context.workspaces.names(incomplete), ctx)
 
 
+def complete_assets(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Assets that begin with the word, of the kind whose group the command is in."""
+    group = ctx.parent.info_name if ctx.parent else None
+    return _quietly(lambda context: context.store.assets.names(group or "", incomplete), ctx)
+
+
 def _quietly(find: Callable[[Context], Iterable[str]], ctx: typer.Context) -> list[str]:
     try:
         return list(find(ctx.obj))

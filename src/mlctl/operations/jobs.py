@@ -60,11 +60,13 @@ def prepare(
     `overrides` are az's `--set` words; `backend` wins over the spec's compute. `strict` turns an unknown compute into
     NotFoundError. Raises InvalidSpecError with every problem, UnsupportedError, NotFoundError.
     """
+    from mlctl.assets.resolver import Resolver
+    from mlctl.operations.job_assets import resolve_job
     from mlctl.spec.job import load_command_job  # yaml and the validator: for the commands that read a file only
 
     job, problems = load_command_job(path, overrides=overrides, fields={"name": name} if name else {})
     compute, said = choose_compute(desk, job, backend=backend, strict=strict)
-    job = _with_defaults(job, desk.clock)
+    job = resolve_job(_with_defaults(job, desk.clock), Resolver(desk.store))
     bound = desk.connect(compute.backend)
     plan = bound.jobs.plan(job, compute)
     warnings = (*(f"{problem.location}: {problem.message}" for problem in problems), *said, *plan.warnings)

@@ -42,6 +42,18 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         Column("Running", "running_jobs"),
         Column("Queued", "queued_jobs"),
     ),
+    **{
+        f"{kind} list": (
+            Column("Name", "name"),
+            Column("Version", "version"),
+            Column("LatestVersion", "latest_version"),
+            Column("Type", "type"),
+            *((Column("Stage", "stage"),) if kind == "model" else ()),
+            Column("Path", "path"),
+            Column("Created", "creation_context.created_at"),
+        )
+        for kind in ("data", "model", "environment", "component")
+    },
     "config list": (
         Column("Key", "key"),
         Column("Value", "value"),

@@ -129,7 +129,7 @@ class AssetTable:
             parameters.append(stage)
         sql = f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY assets.sequence DESC LIMIT ?"
         rows = self._database.read(sql, (*parameters, -1 if max_results is None else max_results))
-        if not rows and not self._knows(kind, name):
+        if not rows and not self.knows(kind, name):
             raise self._not_found(kind, name, None)
         return [_asset(row) for row in rows]
 
@@ -186,7 +186,7 @@ class AssetTable:
             rows = self._database.read(sql, (kind, name, label))
         if rows:
             return str(rows[0]["version"])
-        if not self._knows(kind, name):
+        if not self.knows(kind, name):
             raise self._not_found(kind, name, None)
         if label == LATEST:
             raise NotFoundError(
@@ -196,7 +196,8 @@ class AssetTable:
         known = ", ".join([LATEST, *self.labels(kind, name)])
         raise NotFoundError(f"{kind} '{name}' has no label '{label}'", hint=f"its labels: {known}")
 
-    def _knows(self, kind: str, name: str) -> bool:
+    def knows(self, kind: str, name: str) -> bool:
+        """Whether there is a name, archived or not."""
         return bool(self._database.read("SELECT 1 FROM asset_names WHERE kind = ? AND name = ?", (kind, name)))
 
     def _open_name(self, connection: sqlite3.Connection, asset: Asset) -> int:
@@ -210,7 +211,7 @@ class AssetTable:
 
     def _not_found(self, kind: str, name: str, version: str | None) -> NotFoundError:
         details = {"kind": kind, "name": name, "version": version}
-        if version is not None and self._knows(kind, name):
+        if version is not None and self.knows(kind, name):
             versions = [found.version for found in self.list_versions(kind, name, view="all", max_results=5)]
             hint = f"its newest versions: {', '.join(versions)}"
             return NotFoundError(f"{kind} '{name}' has no version '{version}'", hint=hint, details=details)

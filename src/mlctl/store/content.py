@@ -87,6 +87,10 @@ class ContentStore:
         files = [entry.size for entry in entries if entry.kind == "file"]
         return Snapshot(digest, code_hash, len(files), sum(files), tuple(warnings))
 
+    def add_tree(self, path: Path, *, progress: object = None) -> Snapshot:
+        del progress
+        return self.add_folder(path)
+
     def put_file(self, path: Path) -> str:
         """Store one file; returns its digest."""
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shutil
 import signal
@@ -13,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mlctl.assets.places import output_places
 from mlctl.backends.base import LogChunk, LogCursor, Plan
 from mlctl.backends.supervised import materials
 from mlctl.backends.supervised.lineage import job_links
@@ -35,6 +35,7 @@ from mlctl.entities.job import (
 from mlctl.entities.metric import Metric
 from mlctl.errors import AuthError, ConflictError, NotFinishedError, NotFoundError, UnavailableError
 from mlctl.settings import Settings
+from mlctl.settings.user import current_user
 from mlctl.store.git import git_facts
 from mlctl.store.workspaces import WorkspaceStore
 
@@ -84,7 +85,7 @@ class SupervisedJobs:
                 compute=plan.compute,
                 backend=plan.backend,
                 created_at=time.time(),
-                created_by=_user(),
+                created_by=current_user(),
                 experiment_name=plan.payload["experiment"],
                 display_name=plan.payload["display_name"],
                 description=plan.record.get("description"),
@@ -142,7 +143,7 @@ class SupervisedJobs:
                 f"job {name!r} is {record.status}; only a job that has ended can be downloaded",
                 hint=f"mlctl job wait -n {name}",
             )
-        outputs = materials.output_places(name, self._store)
+        outputs = output_places(name, self._store)
         if output is not None and output not in outputs and output not in ("artifacts", "default"):
             names = ", ".join(["artifacts", *outputs])
             raise NotFoundError(f"job {name!r} has no output {output!r}", hint=f"its outputs: {names}")
@@ -268,10 +269,3 @@ class _translated:  # noqa: N801  # reads as a verb where it is used
                 f"cannot write to {error.filename or self._folder}: {error.strerror or error}",
                 hint="free some space or use another folder; nothing was half-written",
             ) from error
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())

@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
+from mlctl.assets.places import local_place
 from mlctl.backends.supervised.folder import JobFolder
-from mlctl.errors import ConflictError, NotFoundError, UnavailableError, UnsupportedError
+from mlctl.errors import MlctlError, UnavailableError, UnsupportedError
 from mlctl.store.workspaces import WorkspaceStore
 
 READ_ONLY_MODES = frozenset({"ro_mount", "mount"})
@@ -98,68 +98,12 @@ def prepare_outputs(outputs: Iterable[dict[str, Any]], folder: JobFolder) -> lis
 
 
 def local_source(data: dict[str, Any], store: WorkspaceStore) -> Path:
-    """The file or folder of this machine that an input's URI means. Raises NotFoundError when it is not there."""
-    uri = data["uri"]
-    if uri.startswith("azureml://jobs/"):
-        path = _job_output(uri, store)
-    elif uri.startswith("azureml://") and "datastores/" in uri:
-        datastore, _, rest = uri.partition("datastores/")[2].partition("/paths/")
-        path = _inside(store.datastore_folder(datastore), rest, uri)
-    elif uri.startswith("file:"):
-        path = Path(unquote(urlsplit(uri).path) if uri.startswith("file://") else uri.removeprefix("file:"))
-    elif "://" in uri or uri.startswith(("azureml:", "runs:")):
-        raise UnsupportedError(
-            f"inputs.{data['name']}.path: {uri!r} cannot be read on this machine",
-            hint="readable here: local paths, file://, http(s)://, public wasbs:// and abfss://, "
-            "azureml://jobs/…, azureml://datastores/…",
-        )
-    else:
-        path = Path(uri)
-    if not path.exists():
-        raise NotFoundError(f"inputs.{data['name']}.path: {uri!r} does not exist", hint=f"looked at {path}")
-    return path
-
-
-def output_places(name: str, store: WorkspaceStore) -> dict[str, Path]:
-    """Where the named outputs of a job are now: the workspace may have been moved since the job was planned."""
-    payload = store.jobs.plan(name)["payload"]
-    planned = Path(payload["folder"]).parent.parent
-    places = {}
-    for data in payload["outputs"]:
-        target = Path(data["target"])
-        places[data["name"]] = store.folder / target.relative_to(planned) if planned in target.parents else target
-    return places
-
-
-def _job_output(uri: str, store: WorkspaceStore) -> Path:
-    """`azureml://jobs/<job>/outputs/<output>[/paths/<path>]`; `artifacts` and `default` are the default output."""
-    name, _, rest = uri.removeprefix("azureml://jobs/").partition("/outputs/")
-    output, _, path = rest.partition("/paths/")
-    output = output.strip("/")
-    record = store.jobs.get(name)
-    if not record.is_terminal:
-        raise ConflictError(
-            f"{uri}: job {name!r} is {record.status}, its outputs are not complete",
-            hint=f"mlctl job wait -n {name}",
-        )
-    if output in ("artifacts", "default", ""):
-        return _inside(store.job_folder(name) / "artifacts", path, uri)
-    outputs = output_places(name, store)
-    if output in outputs:
-        place = outputs[output]
-        return _inside(place.parent if place.is_file() and path else place, path, uri)
-    names = list(outputs)
-    raise NotFoundError(
-        f"{uri}: job {name!r} has no output {output!r}", hint=f"its outputs: {', '.join(['artifacts', *names])}"
-    )
-
-
-def _inside(root: Path, path: str, uri: str) -> Path:
-    """`path` below `root`; refuses what leads out of it."""
-    parts = PurePosixPath(unquote(path)).parts
-    if ".." in parts or (parts and parts[0] == "/"):
-        raise UnsupportedError(f"{uri!r} leads out of its root", hint="write the path without '..'")
-    return root.joinpath(*parts)
+    """The file or folder of this machine that an input's URI means. Raises as `local_place`, naming the input."""
+    try:
+        return local_place(data["uri"], store)
+    except MlctlError as error:
+        error.message = f"inputs.{data['name']}.path: {error.message}"
+        raise
 
 
 def _fetch(data: dict[str, Any], cache: Path) -> tuple[Path, list[str]]:

@@ -167,12 +167,6 @@ def _written(job: CommandJob, key: str) -> bool:
 
 def _data_input(job: CommandJob, given: Input, folder: JobFolder) -> dict[str, Any]:
     uri = given.path or ""
-    if uri.startswith("azureml:") and not uri.startswith("azureml://"):
-        raise UnsupportedError(
-            f"{job.where(f'inputs.{given.name}.path')}inputs.{given.name}.path: {uri!r} names a data asset, "
-            "and this workspace keeps no data assets",
-            hint="give a local path, a URL, azureml://jobs/<job>/outputs/… or azureml://datastores/<datastore>/paths/…",
-        )
     if given.mode in ("eval_mount", "eval_download"):
         raise UnsupportedError(
             f"{job.where(f'inputs.{given.name}.mode')}inputs.{given.name}.mode: {given.mode} "
@@ -215,13 +209,16 @@ def _output(job: CommandJob, given: Output, folder: JobFolder, place: Place) -> 
         target = _datastore_target(job, given, place)
     elif given.type == "uri_file":
         target = f"{target}/{given.name}"
-    return {
+    planned: dict[str, Any] = {
         "name": given.name,
         "type": given.type,
         "mode": given.mode,
         "uri": given.path or output_uri(job.name or "", given.name),
         "target": target,
     }
+    if given.asset_name:
+        planned["asset"] = {"name": given.asset_name, "version": given.asset_version}
+    return planned
 
 
 def _datastore_target(job: CommandJob, given: Output, place: Place) -> str:
@@ -325,7 +322,7 @@ def _distribution(job: CommandJob) -> dict[str, Any] | None:
 def _shown_input(given: Input) -> Any:
     if given.is_literal:
         return literal_text(given.value)
-    return {"type": given.type, "mode": given.mode, "path": _without_signature(given.path or "")}
+    return {"type": given.type, "mode": given.mode, "path": given.asset or _without_signature(given.path or "")}
 
 
 def _without_signature(path: str) -> str:

@@ -22,6 +22,7 @@ from mlctl.backends.supervised import materials, tracking
 from mlctl.backends.supervised.folder import BUILD_LOG, JobFolder
 from mlctl.backends.supervised.launches import launches
 from mlctl.backends.supervised.processes import current
+from mlctl.backends.supervised.products import register_outputs
 from mlctl.backends.supervised.queue import dispatch
 from mlctl.backends.supervised.runner import Exit, Launch, Run, Runner, Wakeup
 from mlctl.backends.supervised.submitter import forget_submitter
@@ -205,6 +206,8 @@ class Supervisor:
         with _said_in_the_log("keeping the outputs"):
             materials.keep_outputs(self._folder)
             forget_submitter(Path(self._folder.root))
+        if verdict.status == COMPLETED:
+            verdict = self._register_outputs(verdict)
         if self._progress.started is not None:
             with _said_in_the_log("reading the metrics"):
                 self._keep_metrics(verdict)
@@ -215,6 +218,18 @@ class Supervisor:
             "usage": usage,
         }
         self._write_end(verdict.status, fields)
+
+    def _register_outputs(self, verdict: Verdict) -> Verdict:
+        """The verdict, or the reason why an output could not be registered: the job promised an asset and made none."""
+        try:
+            for asset in register_outputs(self._name, self._payload["outputs"], self._store):
+                self._note(f"registered {asset.kind} {asset.reference}")
+        except MlctlError as error:
+            return refusal(error)
+        except Exception as error:  # the traceback is in this log
+            _print_trace()
+            return refusal(error)
+        return verdict
 
     def _write_end(self, status: str, fields: dict[str, Any]) -> None:
         give_up = time.monotonic() + _WRITE_PATIENCE

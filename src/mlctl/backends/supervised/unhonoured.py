@@ -20,13 +20,6 @@ def unhonoured_fields(job: CommandJob, backend: str, reasons: Mapping[str, str])
         found.append(
             f"{job.where(key)}{key}: {job.resources.instance_count} without a distribution: the command runs once"
         )
-    for output in job.outputs.values():
-        if output.asset_name:
-            key = f"outputs.{output.name}.name"
-            found.append(
-                f"{job.where(key)}{key}: the output is kept with the job and not registered as asset "
-                f"{output.asset_name!r}"
-            )
     return found
 
 

@@ -68,7 +68,7 @@ def _check_environment(spec: SpecCheck) -> None:
         return
     reading = EnvironmentReading(library=spec.library, paths=spec.options.paths)
     value = {key: item for key, item in spec.data.items() if key not in _INLINE_ONLY}
-    reading.read(spec.document, (), value)
+    spec.environments[()] = reading.read(spec.document, (), value)
     told = {_place(found) for found in spec.problems}
     spec.problems += [found for found in (*reading.problems, *reading.warnings) if _place(found) not in told]
 

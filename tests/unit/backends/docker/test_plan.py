@@ -11,7 +11,7 @@ import pytest
 from mlctl.backends import docker as backend
 from mlctl.backends.docker.plan import plan_job
 from mlctl.backends.supervised.payload import Place
-from mlctl.entities.command_job import CommandJob, Distribution, Output, Resources
+from mlctl.entities.command_job import CommandJob, Distribution, Resources
 from mlctl.entities.compute import Compute
 from mlctl.entities.environment import BuildContext, Environment, Requirements
 from mlctl.environments.resolution import ResolvedEnvironment
@@ -91,7 +91,6 @@ def test_what_is_not_honoured_is_said() -> None:
         services={"s": {"type": "ssh"}},
         identity={"type": "managed"},
         queue_settings={"job_tier": "spot"},
-        outputs={"o": Output("o", asset_name="model")},
     )
     words = " ".join(plan.warnings)
     for key in (
@@ -101,7 +100,6 @@ def test_what_is_not_honoured_is_said() -> None:
         "services",
         "identity",
         "queue_settings",
-        "o.name",
     ):
         assert key in words
     assert not _plan(resources=Resources(instance_count=2), distribution=Distribution("pytorch")).warnings

@@ -111,7 +111,6 @@ def test_an_output_is_shown_with_its_address() -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"inputs": data("d", "azureml:titanic:1")}, "inputs.d.path: 'azureml:titanic:1' names a data asset"),
         ({"inputs": data("d", "/t", mode="eval_mount", type="mltable")}, "inputs.d.mode: eval_mount"),
         ({"outputs": {"o": Output("o", path="azureml://datastores/d/paths/../x")}}, "outputs.o.path: cannot write to"),
         ({"outputs": {"o": Output("o", path="azureml://datastores/d/paths//etc")}}, "outputs.o.path: cannot write to"),

@@ -1,0 +1,36 @@
+"""The files of an asset, brought to where they are wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlctl.assets.places import local_place
+from mlctl.entities.asset import Asset
+from mlctl.errors import UsageError
+from mlctl.store.workspaces import WorkspaceStore
+
+
+def fetch_files(store: WorkspaceStore, asset: Asset, folder: Path) -> None:
+    """Copy the files of an asset into `folder`, which is made. What a folder holds stands directly in it.
+
+    Stored files are copied from the content store. Raises NotFoundError, UnavailableError when stored content is
+    damaged, UsageError for an asset without files.
+    """
+    if asset.content is not None:
+        store.content.materialise(asset.content, folder)
+        return
+    if asset.path is None:
+        raise UsageError(f"{asset.kind} '{asset.name}' version '{asset.version}' has no files")
+    place = local_place(asset.path, store)
+    store_copy(place, folder)
+
+
+def store_copy(place: Path, folder: Path) -> None:
+    """Copy a file into a folder, or what a folder holds."""
+    import shutil
+
+    if place.is_dir():
+        shutil.copytree(place, folder, symlinks=True)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(place, folder / place.name)

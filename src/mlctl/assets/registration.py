@@ -1,0 +1,234 @@
+"""A checked spec becomes an asset: its files are stored by content, its version is written with its lineage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mlctl.assets.places import local_place
+from mlctl.assets.resolver import Resolver
+from mlctl.entities.asset import COMPONENT, DATA, ENVIRONMENT, MODEL, Asset, fingerprint_of
+from mlctl.entities.clock import Clock
+from mlctl.entities.lineage import JOB, PATH, Link, Node
+from mlctl.errors import NotFoundError
+from mlctl.settings.user import current_user
+from mlctl.spec.check import SpecCheck
+from mlctl.spec.paths import absolute
+from mlctl.spec.references import ASSET, DATASTORE, FILE, JOB_OUTPUT, LOCAL, RUN, Reference, parse
+from mlctl.store.uploads import expose
+from mlctl.store.workspaces import WorkspaceStore
+
+Progress = Callable[[int, int], None]
+"""Bytes done, bytes in all."""
+
+ANONYMOUS = "azureml_anonymous"
+"""The name of a component that a spec holds inside; its version is its fingerprint."""
+
+_SHARED = (
+    "$schema",
+    "name",
+    "version",
+    "type",
+    "description",
+    "tags",
+    "properties",
+    "stage",
+    "path",
+    "datastore",
+    "id",
+)
+_PRINTED = (
+    "creation_context", "latest_version", "utc_time_created", "job_name", "intellectual_property", "system_metadata",
+)  # fmt: skip
+_DEFAULT_TYPES = {DATA: "uri_folder", MODEL: "custom_model", ENVIRONMENT: "", COMPONENT: "command"}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What will become an asset: its fields, what it was made from, and sentences for the user."""
+
+    asset: Asset
+    links: tuple[Link, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Registrar:
+    """Registers assets in one workspace. `progress` is told how far the storing of files is."""
+
+    store: WorkspaceStore
+    clock: Clock
+    resolver: Resolver
+    progress: Progress | None = field(default=None)
+
+    def register(self, kind: str, spec: SpecCheck) -> tuple[Asset, tuple[str, ...]]:
+        """Store the files of a checked spec and write its version. Returns it with sentences for the user.
+
+        Raises ConflictError when the version exists with other content, NotFoundError for files that are not there,
+        and the errors of the content store.
+        """
+        draft = self.draft(kind, spec)
+        return self.keep(draft), draft.warnings
+
+    def keep(self, draft: Draft) -> Asset:
+        """Write a draft's version; without a version it gets the next number."""
+        now = self.clock.now()
+        asset = replace(draft.asset, created_at=now, modified_at=now, created_by=current_user())
+        return self.store.assets.add(replace(asset, fingerprint=fingerprint_of(asset)), draft.links)
+
+    def draft(self, kind: str, spec: SpecCheck) -> Draft:
+        """The asset of a checked spec, its files stored already; nothing refers to them before `keep`."""
+        data = spec.data
+        version = data.get("version")
+        asset = Asset(
+            kind=kind,
+            name=str(data.get("name") or ""),
+            version="" if version is None else str(version),
+            type=data.get("type") or _DEFAULT_TYPES[kind],
+            stage=data.get("stage"),
+            description=data.get("description"),
+            tags=_texts(data.get("tags")),
+            properties=_texts(data.get("properties")),
+            document={key: value for key, value in data.items() if key not in (*_SHARED, *_PRINTED)},
+        )
+        make = {ENVIRONMENT: self._environment, COMPONENT: self._component}.get(kind, self._files)
+        return make(asset, spec)
+
+    def from_place(self, asset: Asset, place: Path, *, job: str | None = None, output: str = "") -> Draft:
+        """The draft of data or a model whose files are at `place`, made by a job when that is given."""
+        kept = self.keep_files(place)
+        links = () if job is None else (Link(Node(JOB, job), _node(asset), f"output {output}".strip()),)
+        properties = dict(asset.properties)
+        if job is not None:
+            properties["azureml.jobName"] = job
+        return Draft(replace(asset, path=kept.path, content=kept.content, properties=properties), links)
+
+    def keep_files(self, place: Path) -> StoredFiles:
+        """Store a file or a folder by its content and show it in the workspace's own datastore."""
+        return keep_files(self.store, place, progress=self.progress)
+
+    def _files(self, asset: Asset, spec: SpecCheck) -> Draft:
+        """Data or a model: a local path and a job's output are stored, any other address is kept as it is."""
+        text = spec.data.get("path")
+        if not text:
+            return Draft(asset)
+        reference = parse(str(text))
+        if reference.kind in (LOCAL, FILE):
+            place = absolute(spec.document, reference.path or "")
+            draft = self.from_place(asset, place)
+            return replace(draft, links=(Link(Node(PATH, str(place)), _node(asset), "path"),))
+        if reference.kind in (JOB_OUTPUT, RUN):
+            return self._made_by_job(asset, reference)
+        if reference.kind == ASSET:
+            return self._same_files(asset, reference)
+        return Draft(
+            replace(asset, path=reference.text),
+            (Link(Node(PATH, reference.text), _node(asset), "path"),) if reference.kind != DATASTORE else (),
+        )
+
+    def _made_by_job(self, asset: Asset, reference: Reference) -> Draft:
+        place = local_place(reference.text, self.store)
+        output = reference.output or "artifacts"
+        return self.from_place(asset, place, job=reference.job or "", output=output)
+
+    def _same_files(self, asset: Asset, reference: Reference) -> Draft:
+        """The files of another asset under a new name."""
+        for kind in (asset.kind, DATA, MODEL):
+            try:
+                found = self.resolver.find(reference.text, kind)
+            except NotFoundError:
+                continue
+            if found is not None:
+                link = Link(Node(kind, found.name, found.version), _node(asset), "files")
+                return Draft(replace(asset, path=found.path, content=found.content), (link,))
+        return Draft(replace(asset, path=self.resolver.get(reference.text, asset.kind).path))
+
+    def _environment(self, asset: Asset, spec: SpecCheck) -> Draft:
+        """The conda file is read into the asset, the build context is stored."""
+        environment = spec.environments[()]
+        assert environment is not None
+        document = dict(asset.document)
+        document["os_type"] = environment.os_type
+        if environment.conda is not None:
+            document["conda_file"] = environment.conda
+        if environment.build is None:
+            return Draft(replace(asset, document=document))
+        build = {"dockerfile_path": environment.build.dockerfile_path}
+        if not Path(environment.build.path).is_absolute():
+            return Draft(replace(asset, document={**document, "build": {**build, "path": environment.build.path}}))
+        kept = self.keep_files(Path(environment.build.path))
+        return Draft(replace(asset, content=kept.content, path=kept.path, document={**document, "build": build}))
+
+    def _component(self, asset: Asset, spec: SpecCheck) -> Draft:
+        """The code folder is stored; an environment inside is kept with its conda file read."""
+        document = dict(asset.document)
+        links: tuple[Link, ...] = ()
+        for path, environment in spec.environments.items():
+            if environment is not None and environment.conda is not None:
+                _put(document, (*path, "conda_file"), environment.conda)
+        for path, nested in spec.files.items():
+            if nested is not None and nested.kind.family == COMPONENT:
+                inner = self._anonymous(nested)
+                _put(document, path, inner.reference)
+                links = (
+                    *links,
+                    Link(Node(COMPONENT, inner.name, inner.version), _node(asset), ".".join(map(str, path))),
+                )
+        code = document.pop("code", None)
+        if isinstance(code, str):
+            reference = parse(code)
+            if reference.kind in (LOCAL, FILE):
+                kept = self.keep_files(absolute(spec.document, reference.path or ""))
+                asset = replace(asset, content=kept.content, path=kept.path)
+            else:
+                document["code"] = code
+        return Draft(replace(asset, document=document), links)
+
+    def _anonymous(self, spec: SpecCheck) -> Asset:
+        """A component that another one holds: registered without a name of its own, once for each content."""
+        draft = self.draft(COMPONENT, spec)
+        nameless = replace(draft.asset, name=ANONYMOUS, version="", anonymous=True)
+        return self.keep(replace(draft, asset=replace(nameless, version=fingerprint_of(nameless)), links=()))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFiles:
+    """Files in the content store: the tree's digest, and the address under which they are read."""
+
+    content: str
+    path: str
+
+
+def keep_files(store: WorkspaceStore, place: Path, *, progress: Progress | None = None) -> StoredFiles:
+    """Store a file or a folder by its content and show it in the workspace's own datastore.
+
+    Raises the errors of the content store.
+    """
+    kept = store.content.add_tree(place, progress=progress)
+    shown = expose(store.content, store.datastore_folder("workspaceblobstore"), kept.digest, place.name)
+    root = store.datastore_folder("workspaceblobstore")
+    end = "/" if place.is_dir() else ""
+    return StoredFiles(
+        kept.digest, f"azureml://datastores/workspaceblobstore/paths/{shown.relative_to(root).as_posix()}{end}"
+    )
+
+
+def _node(asset: Asset) -> Node:
+    return Node(asset.kind, asset.name, asset.version)
+
+
+def _texts(given: Mapping[str, Any] | None) -> dict[str, str]:
+    return {str(key): "" if value is None else str(value) for key, value in (given or {}).items()}
+
+
+def _put(document: dict[str, Any], path: tuple[str | int, ...], value: Any) -> None:
+    """Set a value deep in a document, copying the maps on the way."""
+    here = document
+    for part in path[:-1]:
+        inner = here.get(str(part))
+        if not isinstance(inner, dict):
+            return
+        here[str(part)] = here = dict(inner)
+    here[str(path[-1])] = value

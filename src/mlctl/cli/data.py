@@ -1,0 +1,71 @@
+"""`mlctl data …`: files and folders under a name and a version."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from mlctl.cli.assets import (
+    Datastore,
+    NewVersion,
+    archive_verb,
+    created,
+    download_verb,
+    label_verb,
+    list_verb,
+    show_verb,
+    update_verb,
+)
+from mlctl.cli.command import Accepted, command
+from mlctl.cli.options import POLICY, NewName, NoWait, OptionalFile, SetValues
+from mlctl.cli.words import FLAG
+from mlctl.context import Context
+from mlctl.entities.asset import DATA
+
+
+@command(accepted=(*POLICY, Accepted(("--skip-validation",), FLAG)))
+def create(
+    context: Context,
+    *,
+    file: OptionalFile = None,
+    name: NewName = None,
+    version: NewVersion = None,
+    type_: Annotated[
+        str | None, typer.Option("--type", "-t", metavar="uri_file|uri_folder|mltable", help="What the path is.")
+    ] = None,
+    path: Annotated[
+        str | None,
+        typer.Option("--path", "-p", metavar="PATH", help="Local path, address, or output: azureml://jobs/…"),
+    ] = None,
+    description: Annotated[
+        str | None, typer.Option("--description", "-d", metavar="TEXT", help="What it is for.")
+    ] = None,
+    datastore: Datastore = None,
+    set_: SetValues = None,
+    no_wait: NoWait = False,
+) -> dict[str, Any]:
+    """Create a version of a data asset from a YAML file or from options.
+
+    Local files are stored by content: what is there already is not stored again. Without a version it gets the next
+    number. The same version with other content is refused (exit 6).
+    """
+    del no_wait
+    fields = {
+        "name": name,
+        "version": version,
+        "type": type_,
+        "path": path,
+        "description": description,
+        "datastore": datastore,
+    }
+    return created(context, DATA, file, set_, fields)
+
+
+show = show_verb(DATA)
+list_ = list_verb(DATA)
+update = update_verb(DATA)
+archive = archive_verb(DATA, archived=True)
+restore = archive_verb(DATA, archived=False)
+label = label_verb(DATA)
+download = download_verb(DATA)

@@ -1,0 +1,132 @@
+"""`mlctl model …`: models under a name and a version."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from mlctl.cli.assets import (
+    AssetName,
+    Datastore,
+    Label,
+    ListedName,
+    NewVersion,
+    Stage,
+    Version,
+    archive_verb,
+    created,
+    desk_of,
+    download_verb,
+    label_verb,
+    show_verb,
+    updated,
+    view_of,
+)
+from mlctl.cli.command import command
+from mlctl.cli.options import (
+    POLICY,
+    ArchivedOnly,
+    Description,
+    ForceString,
+    IncludeArchived,
+    MaxResults,
+    NewName,
+    NoWait,
+    Operations,
+    OptionalFile,
+    SetValues,
+    Tags,
+    parse_tags,
+)
+from mlctl.context import Context
+from mlctl.entities.asset import MODEL
+
+
+@command(accepted=POLICY)
+def create(
+    context: Context,
+    *,
+    file: OptionalFile = None,
+    name: NewName = None,
+    version: NewVersion = None,
+    type_: Annotated[
+        str | None,
+        typer.Option("--type", "-t", metavar="custom_model|mlflow_model|triton_model", help="Format of the model."),
+    ] = None,
+    path: Annotated[
+        str | None,
+        typer.Option(
+            "--path",
+            "-p",
+            metavar="PATH",
+            help="Local path, output of a job (azureml://jobs/<job>/outputs/<output>/paths/…) or runs:/<run>/<path>.",
+        ),
+    ] = None,
+    stage: Stage = None,
+    description: Description = None,
+    tags: Tags = None,
+    datastore: Datastore = None,
+    set_: SetValues = None,
+    no_wait: NoWait = False,
+) -> dict[str, Any]:
+    """Create a version of a model from a YAML file or from options.
+
+    The files are stored by content and stay when the job that made them is gone. Without a version it gets the next
+    number. The same version with other content is refused (exit 6).
+    """
+    del no_wait
+    fields = {
+        "name": name,
+        "version": version,
+        "type": type_,
+        "path": path,
+        "stage": stage,
+        "description": description,
+        "tags": parse_tags(tags),
+        "datastore": datastore,
+    }
+    return created(context, MODEL, file, set_, fields)
+
+
+show = show_verb(MODEL)
+
+
+@command(name="list", view="model list")
+def list_(
+    context: Context,
+    *,
+    name: ListedName = None,
+    stage: Stage = None,
+    max_results: MaxResults = None,
+    include_archived: IncludeArchived = False,
+    archived_only: ArchivedOnly = False,
+) -> list[dict[str, Any]]:
+    """List the models of the workspace, or the versions of one, newest first."""
+    from mlctl.operations.assets import list_assets
+
+    view = view_of(include_archived=include_archived, archived_only=archived_only)
+    return list_assets(desk_of(context), MODEL, name, view=view, stage=stage, max_results=max_results)
+
+
+@command(accepted=POLICY)
+def update(
+    context: Context,
+    *,
+    name: AssetName,
+    version: Version = None,
+    label: Label = None,
+    stage: Stage = None,
+    operations: Operations = None,
+    force_string: ForceString = False,
+) -> dict[str, Any]:
+    """Change description, tags, properties or stage of a model; all else a version keeps."""
+    return updated(
+        context, MODEL, (name, version, label), operations, force_string=force_string, given={"stage": stage}
+    )
+
+
+archive = archive_verb(MODEL, archived=True)
+restore = archive_verb(MODEL, archived=False)
+label = label_verb(MODEL)
+download = download_verb(MODEL)

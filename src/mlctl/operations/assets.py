@@ -1,0 +1,221 @@
+"""Data, models, environments and components: making, showing, changing and fetching them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlctl.assets.resolver import Resolver
+from mlctl.entities.asset import AREAS, COMPONENT, ENVIRONMENT, MODEL, Asset, AssetName
+from mlctl.entities.clock import Clock, iso_time
+from mlctl.errors import ConflictError, UsageError
+
+if TYPE_CHECKING:
+    from mlctl.assets.registration import Progress
+    from mlctl.store.workspaces import WorkspaceStore
+
+UPDATABLE = ("description", "tags", "properties", "stage")
+"""What `update` may change: a version keeps everything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssetDesk:
+    """What operations on assets need. `registry` opens a shared registry by name."""
+
+    store: WorkspaceStore
+    clock: Clock
+    progress: Progress | None = None
+
+    @property
+    def resolver(self) -> Resolver:
+        """Resolves references in the workspace."""
+        return Resolver(self.store)
+
+
+def create(
+    desk: AssetDesk,
+    kind: str,
+    path: Path | None,
+    *,
+    overrides: Sequence[str] = (),
+    fields: Mapping[str, Any] | None = None,
+) -> tuple[Asset, tuple[str, ...]]:
+    """Register the asset of a YAML file, of options, or of both; returns it with sentences for the user.
+
+    Raises InvalidSpecError with every problem, ConflictError when the version exists with other content, NotFoundError
+    for what a reference names, UsageError without a name.
+    """
+    from mlctl.assets.registration import Registrar
+    from mlctl.spec.asset import load_asset
+
+    spec = load_asset(kind, path, overrides=overrides, fields=fields)
+    if not spec.data.get("name"):
+        raise UsageError(f"{_article(kind)} needs a name", hint="add 'name: …' to the file, or give --name")
+    registrar = Registrar(desk.store, desk.clock, desk.resolver, desk.progress)
+    asset, warnings = registrar.register(kind, spec)
+    return asset, (*(f"{problem.location}: {problem.message}" for problem in spec.problems), *warnings)
+
+
+def describe(store: WorkspaceStore, asset: Asset) -> dict[str, Any]:
+    """One version in the words of `az ml … show`; null where az has null."""
+    shown: dict[str, Any] = {
+        "id": f"azureml://locations/local/workspaces/{store.name}/{AREAS[asset.kind]}/{asset.name}"
+        f"/versions/{asset.version}",
+        "name": asset.name,
+        "version": asset.version,
+        "description": asset.description,
+        "tags": asset.tags,
+        "properties": asset.properties,
+        **asset.document,
+        "archived": asset.archived,
+        "creation_context": {
+            "created_at": iso_time(asset.created_at),
+            "created_by": asset.created_by,
+            "created_by_type": "User",
+            "last_modified_at": iso_time(asset.modified_at),
+        },
+        "labels": [
+            label for label, version in store.assets.labels(asset.kind, asset.name).items() if version == asset.version
+        ],
+    }
+    if asset.kind != ENVIRONMENT:
+        shown["type"] = asset.type
+    if asset.content:
+        shown["content"] = f"sha256:{asset.content}"
+    return {**shown, **_KIND_FIELDS.get(asset.kind, _data_fields)(asset)}
+
+
+def describe_name(found: AssetName) -> dict[str, Any]:
+    """All versions of a name, as az lists them."""
+    return {
+        "name": found.name,
+        "latest_version": found.latest_version,
+        "next_version": found.next_version,
+        "archived": found.archived,
+        "creation_context": {"created_at": iso_time(found.created_at)},
+    }
+
+
+def show(desk: AssetDesk, kind: str, name: str, *, version: str | None, label: str | None) -> dict[str, Any]:
+    """One version; the latest without version and label. Raises NotFoundError."""
+    return describe(desk.store, desk.store.assets.resolve(kind, name, version=version, label=label))
+
+
+def list_assets(
+    desk: AssetDesk,
+    kind: str,
+    name: str | None,
+    *,
+    view: str,
+    stage: str | None = None,
+    max_results: int | None = None,
+) -> list[dict[str, Any]]:
+    """Names, or with a name its versions, newest first. Raises NotFoundError for an unknown name."""
+    table = desk.store.assets
+    if name is not None:
+        found = table.list_versions(kind, name, view=view, stage=stage, max_results=max_results)
+        return [describe(desk.store, asset) for asset in found]
+    names = table.list_names(kind, view=view, max_results=None if stage else max_results)
+    if stage is not None:
+        names = [one for one in names if table.list_versions(kind, one.name, view=view, stage=stage, max_results=1)]
+        names = names if max_results is None else names[:max_results]
+    return [describe_name(one) for one in names]
+
+
+def update(
+    desk: AssetDesk,
+    asset: Asset,
+    changes: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Change description, tags, properties or stage. Raises UsageError for a value that is no map of texts."""
+    changed = {key: _as_stored(key, value) for key, value in changes.items()}
+    return describe(desk.store, desk.store.assets.update(asset, changed, modified_at=desk.clock.now()))
+
+
+def download(desk: AssetDesk, asset: Asset, folder: Path) -> Path:
+    """Copy the files of an asset to `folder`/<name>; what is there with the same content stays.
+
+    Every file is checked against its digest. Raises ConflictError when another file of that path is there, UsageError
+    for an asset without files.
+    """
+    from mlctl.assets.files import fetch_files
+
+    target = folder / asset.name
+    if asset.path is None:
+        raise UsageError(f"{asset.kind} '{asset.name}' version '{asset.version}' has no files")
+    folder.mkdir(parents=True, exist_ok=True)
+    incoming = folder / f".{asset.name}.{os.urandom(6).hex()}"
+    try:
+        fetch_files(desk.store, asset, incoming)
+        _put_beside(incoming, target)
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
+    return target
+
+
+def _put_beside(incoming: Path, target: Path) -> None:
+    """Move what was fetched into place; a file that is there already must be the same."""
+    if not target.exists():
+        incoming.rename(target)
+        return
+    new = [path.relative_to(incoming) for path in sorted(incoming.rglob("*")) if path.is_file() or path.is_symlink()]
+    for path in new:
+        if (target / path).exists() and not _same_file(incoming / path, target / path):
+            raise ConflictError(
+                f"{target / path} is there already, with other content", hint="name another folder, or move it away"
+            )
+    for path in new:
+        if not (target / path).exists():
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            (incoming / path).rename(target / path)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    import filecmp
+
+    return other.is_file() and filecmp.cmp(one, other, shallow=False)
+
+
+def _data_fields(asset: Asset) -> dict[str, Any]:
+    return {"path": asset.path}
+
+
+def _model_fields(asset: Asset) -> dict[str, Any]:
+    return {
+        "path": asset.path,
+        "stage": asset.stage,
+        "job_name": asset.properties.get("azureml.jobName"),
+        "flavors": asset.document.get("flavors", {}),
+    }
+
+
+def _environment_fields(asset: Asset) -> dict[str, Any]:
+    build = asset.document.get("build")
+    return {"build": {"path": asset.path, **build}} if build and asset.path else {}
+
+
+def _component_fields(asset: Asset) -> dict[str, Any]:
+    return {"code": asset.path or asset.document.get("code")} if asset.path or "code" in asset.document else {}
+
+
+_KIND_FIELDS: dict[str, Callable[[Asset], dict[str, Any]]] = {
+    MODEL: _model_fields,
+    ENVIRONMENT: _environment_fields,
+    COMPONENT: _component_fields,
+}
+
+
+def _as_stored(key: str, value: Any) -> Any:
+    if key not in ("tags", "properties"):
+        return None if value is None else str(value)
+    if not isinstance(value, Mapping | None):
+        raise UsageError(f"{key} cannot be {value!r}", hint=f"--set {key}.<name>=<value>")
+    return {str(name): str(text) for name, text in (value or {}).items()}
+
+
+def _article(kind: str) -> str:
+    return {"data": "data", ENVIRONMENT: "an environment"}.get(kind, f"a {kind}")

@@ -1,0 +1,114 @@
+"""The assets that a job names become what they stand for: files, images, packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from mlctl.assets.places import local_place
+from mlctl.assets.resolver import Resolver, located
+from mlctl.entities.asset import DATA, ENVIRONMENT, MODEL, MODEL_TYPES, Asset
+from mlctl.entities.command_job import CommandJob, Input
+from mlctl.entities.environment import BuildContext, Environment
+from mlctl.errors import ConflictError, InvalidSpecError, MlctlError, NotFoundError
+from mlctl.spec.references import ASSET, RUN, parse
+
+Found = TypeVar("Found")
+
+
+def resolve_job(job: CommandJob, resolver: Resolver) -> CommandJob:
+    """The job with every asset it names replaced by what it stands for; each keeps the pinned reference in `asset`.
+
+    Raises NotFoundError, UsageError and InvalidSpecError (a file where a folder is wanted), each with the line.
+    """
+    inputs = {name: _input(job, given, resolver) for name, given in job.inputs.items()}
+    environment = _at(job, "environment", lambda: resolve_environment(job.environment, resolver))
+    _check_outputs(job, resolver)
+    return replace(job, inputs=inputs, environment=environment)
+
+
+def resolve_environment(environment: Environment, resolver: Resolver) -> Environment:
+    """An environment of this workspace or of a registry as image, conda file and build context.
+
+    One that is not known here stays as it is: curated names have a meaning of their own. Raises NotFoundError for a
+    version that a known environment does not have.
+    """
+    if environment.reference is None:
+        return environment
+    reference = parse(environment.reference)
+    try:
+        asset = resolver.find(environment.reference, ENVIRONMENT)
+    except NotFoundError:
+        if reference.registry is None and not resolver.store.assets.knows(ENVIRONMENT, reference.name or ""):
+            return environment
+        raise
+    return environment if asset is None else environment_of(asset, resolver)
+
+
+def environment_of(asset: Asset, resolver: Resolver) -> Environment:
+    """A registered environment as a job or a deployment uses it."""
+    document, build = asset.document, None
+    if document.get("build"):
+        place = document["build"].get("path") or str(local_place(asset.path or "", resolver.store))
+        build = BuildContext(place, document["build"].get("dockerfile_path", "Dockerfile"))
+    return Environment(
+        image=document.get("image"),
+        build=build,
+        conda=document.get("conda_file"),
+        os_type=document.get("os_type", "linux"),
+        asset=asset.reference,
+    )
+
+
+def _input(job: CommandJob, given: Input, resolver: Resolver) -> Input:
+    if given.path is None or parse(given.path).kind not in (ASSET, RUN):
+        return given
+    key = f"inputs.{given.name}.path"
+    if parse(given.path).kind == RUN:
+        return replace(given, path=str(_at(job, key, lambda: local_place(given.path or "", resolver.store))))
+    written = job.document.get("inputs", {}).get(given.name)
+    wanted = written.get("type") if isinstance(written, dict) else None
+    kind = MODEL if wanted in MODEL_TYPES else DATA
+    asset = _at(job, key, lambda: resolver.get(given.path or "", kind))
+    if asset.path is None:
+        raise NotFoundError(f"{job.where(key)}{key}: {kind} '{asset.name}' version '{asset.version}' has no files")
+    _check_type(job, given, asset, wanted, resolver)
+    return replace(given, path=asset.path, type=wanted or asset.type, asset=asset.reference)
+
+
+def _check_type(job: CommandJob, given: Input, asset: Asset, wanted: str | None, resolver: Resolver) -> None:
+    """A file is no folder. Folders of other types are folders all the same."""
+    if wanted is None or asset.content is None:
+        return
+    is_file = local_place(asset.path or "", resolver.store).is_file()
+    if (wanted == "uri_file") == is_file or (is_file and wanted in MODEL_TYPES):
+        return
+    key = f"inputs.{given.name}.type"
+    what = "a file" if is_file else "a folder"
+    raise InvalidSpecError(
+        f"{job.where(key)}{key}: {asset.kind} '{asset.name}' version '{asset.version}' is {what}, not {wanted}",
+        hint=f"write type: {asset.type}",
+    )
+
+
+def _check_outputs(job: CommandJob, resolver: Resolver) -> None:
+    """An output that is to be registered must not be refused at the end, after hours: the version is free now."""
+    for name, output in job.outputs.items():
+        if output.asset_name is None or output.asset_version is None:
+            continue
+        kind = MODEL if output.type in MODEL_TYPES else DATA
+        if resolver.store.assets.find(kind, output.asset_name, output.asset_version) is not None:
+            raise ConflictError(
+                f"{job.where(f'outputs.{name}.version')}outputs.{name}: {kind} '{output.asset_name}' has version "
+                f"'{output.asset_version}' already",
+                hint="leave the version out to get the next one, or take another",
+            )
+
+
+def _at(job: CommandJob, key: str, find: Callable[[], Found]) -> Found:
+    """What `find` finds; its errors tell the line of the key."""
+    try:
+        return find()
+    except MlctlError as error:
+        raise located(error, f"{job.where(key)}{key}: ") from error
