@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from mlctl.assets.resolver import Resolver
 from mlctl.entities.asset import COMPONENT, DATA, ENVIRONMENT, MODEL, Asset, fingerprint_of
 from mlctl.entities.clock import Clock
 from mlctl.entities.lineage import JOB, PATH, Link, Node
-from mlctl.errors import NotFoundError
+from mlctl.errors import ConflictError, NotFoundError, UnavailableError
 from mlctl.settings.user import current_user
 from mlctl.spec.check import SpecCheck
 from mlctl.spec.paths import absolute
@@ -76,7 +77,29 @@ class Registrar:
         """Write a draft's version; without a version it gets the next number."""
         now = self.clock.now()
         asset = replace(draft.asset, created_at=now, modified_at=now, created_by=current_user())
-        return self.store.assets.add(replace(asset, fingerprint=fingerprint_of(asset)), draft.links)
+        try:
+            return self.store.assets.add(replace(asset, fingerprint=fingerprint_of(asset)), draft.links)
+        except ConflictError as error:
+            self._name_the_files(error)
+            raise
+
+    def _name_the_files(self, error: ConflictError) -> None:
+        """Say which files differ, not only that their digests do."""
+        contents = error.details.get("differences", {}).get("content")
+        if not contents or None in contents.values():
+            return
+        with suppress(NotFoundError, UnavailableError):  # the digests say it too
+            old, new = (
+                {entry.path: entry for entry in self.store.content.entries(digest)} for digest in contents.values()
+            )
+            changes = {
+                "added": sorted(new.keys() - old.keys()),
+                "removed": sorted(old.keys() - new.keys()),
+                "changed": sorted(path for path in old.keys() & new.keys() if old[path] != new[path]),
+            }
+            error.details["files"] = changes
+            told = [f"{len(paths)} {word} ({_first(paths)})" for word, paths in changes.items() if paths]
+            error.message += f"; files: {', '.join(told)}"
 
     def draft(self, kind: str, spec: SpecCheck) -> Draft:
         """The asset of a checked spec, its files stored already; nothing refers to them before `keep`."""
@@ -213,6 +236,10 @@ def keep_files(store: WorkspaceStore, place: Path, *, progress: Progress | None 
     return StoredFiles(
         kept.digest, f"azureml://datastores/workspaceblobstore/paths/{shown.relative_to(root).as_posix()}{end}"
     )
+
+
+def _first(paths: list[str]) -> str:
+    return ", ".join(paths[:3]) + (" …" if len(paths) > 3 else "")
 
 
 def _node(asset: Asset) -> Node:

@@ -1,0 +1,170 @@
+"""`mlctl data|model|environment|component …` as a user calls them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.unit.cli.calls import Call
+
+
+@pytest.fixture
+def data() -> Path:
+    """A folder with two files, in the working directory."""
+    Path("d/sub").mkdir(parents=True)
+    Path("d/a.csv").write_text("1,2\n")
+    Path("d/sub/b.csv").write_text("3\n")
+    return Path("d")
+
+
+def test_data_from_options_and_what_show_says(call: Call, data: Path, tmp_path: Path) -> None:
+    made = call("data", "create", "-n", "iris", "--path", str(data), "-d", "flowers").json
+    assert (made["name"], made["version"], made["type"]) == ("iris", "1", "uri_folder")
+    assert made["description"] == "flowers"
+    digest = made["content"].removeprefix("sha256:")
+    assert made["path"] == f"azureml://datastores/workspaceblobstore/paths/LocalUpload/{digest}/d/"
+    place = tmp_path / "home/workspaces/default/datastores/workspaceblobstore/LocalUpload" / digest / "d"
+    assert (place / "sub/b.csv").read_text() == "3\n"
+    assert call("data", "show", "-n", "iris", "-v", "1").json == made
+    assert call("data", "show", "-n", "iris", "-l", "latest").json == made
+    assert call("data", "show", "-n", "iris").json == made
+
+
+def test_yaml_options_and_set_win_in_az_order(call: Call, data: Path) -> None:
+    Path("data.yml").write_text(
+        "$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json\n"
+        "name: a\nversion: 3\ntype: uri_file\npath: d/a.csv\ntags: {x: 1, y: true}\n"
+    )
+    made = call("data", "create", "-f", "data.yml", "--set", "description=s", "--name", "b").json
+    assert (made["name"], made["version"], made["description"]) == ("b", "3", "s")
+    assert made["path"].endswith("/a.csv")
+    assert made["tags"] == {"x": "1", "y": "True"}
+
+
+def test_a_broken_spec_registers_nothing(call: Call, data: Path) -> None:
+    Path("data.yml").write_text("name: a\ntyp: uri_folder\npath: nowhere\n")
+    answer = call("data", "create", "-f", "data.yml")
+    assert answer.code == 5
+    assert "data.yml:2:1" in answer.err
+    assert "data.yml:3:7" in answer.err
+    assert call("data", "list").json == []
+
+
+def test_the_same_version_with_other_content_names_the_files(call: Call, data: Path) -> None:
+    assert call("data", "create", "-n", "a", "-p", "d", "-v", "1").code == 0
+    assert call("data", "create", "-n", "a", "-p", "d", "-v", "1").code == 0
+    (data / "a.csv").write_text("other")
+    (data / "new").write_text("n")
+    answer = call("data", "create", "-n", "a", "-p", "d", "-v", "1")
+    assert answer.code == 6
+    assert "1 added (new), 1 changed (a.csv)" in answer.err
+    assert call("data", "create", "-n", "a", "-p", "d").json["version"] == "2"
+
+
+def test_an_address_is_kept_as_it_is(call: Call) -> None:
+    for path in ("https://example.com/a.csv", "azureml://datastores/workspaceblobstore/paths/x/"):
+        made = call("data", "create", "-n", "far", "--path", path).json
+        assert made["path"] == path
+        assert "content" not in made
+
+
+def test_a_missing_name_is_a_usage_error(call: Call, data: Path) -> None:
+    answer = call("data", "create", "--path", "d")
+    assert (answer.code, "--name" in answer.err) == (2, True)
+
+
+def test_lists_show_names_then_versions(call: Call, data: Path) -> None:
+    call("model", "create", "-n", "m", "-p", "d", "--stage", "Production")
+    call("model", "create", "-n", "m", "-p", "d/a.csv")
+    assert [(one["name"], one["latest_version"]) for one in call("model", "list").json] == [("m", "2")]
+    assert [one["version"] for one in call("model", "list", "-n", "m").json] == ["2", "1"]
+    assert [one["version"] for one in call("model", "list", "-n", "m", "-s", "Production").json] == ["1"]
+    assert call("model", "list", "-s", "None").json == []
+    assert [one["version"] for one in call("model", "list", "-n", "m", "-r", "1").json] == ["2"]
+    assert call("model", "list", "-n", "m", "--include-archived", "--archived-only").code == 2
+
+
+def test_archive_restore_and_labels(call: Call, data: Path) -> None:
+    for path in ("d", "d/a.csv"):
+        call("model", "create", "-n", "m", "-p", path)
+    archived = call("model", "archive", "-n", "m", "-v", "2")
+    assert (archived.code, archived.out) == (0, "")
+    assert call("model", "show", "-n", "m", "-l", "latest").json["version"] == "1"
+    assert [one["version"] for one in call("model", "list", "-n", "m", "--archived-only").json] == ["2"]
+    call("model", "restore", "-n", "m", "-v", "2")
+    assert call("model", "label", "-n", "m", "-v", "1", "-l", "prod").json == {"prod": "1"}
+    assert call("model", "show", "-n", "m", "-l", "prod").json["labels"] == ["prod"]
+    assert call("model", "label", "-n", "m", "-l", "latest", "-v", "1").code == 2
+    assert call("model", "label", "-n", "m", "-l", "prod").code == 2
+    assert call("model", "label", "-n", "m", "-l", "prod", "--remove").json == {}
+    assert call("model", "show", "-n", "m", "-v", "1", "-l", "prod").code == 2
+    assert call("model", "show", "-n", "m", "-v", "7").code == 3
+
+
+def test_update_changes_what_a_version_may_change(call: Call, data: Path) -> None:
+    call("model", "create", "-n", "m", "-p", "d", "--tags", "a=1")
+    shown = call("model", "update", "-n", "m", "-v", "1", "--set", "tags.b=2", "description=x", "--stage", "Test").json
+    assert (shown["tags"], shown["description"], shown["stage"]) == ({"a": "1", "b": "2"}, "x", "Test")
+    refused = call("model", "update", "-n", "m", "-v", "1", "--set", "path=elsewhere")
+    assert (refused.code, "cannot change path" in refused.err) == (2, True)
+    assert call("data", "create", "-n", "d", "-p", "d").code == 0
+    assert call("data", "update", "-n", "d", "--set", "stage=x").code == 2
+
+
+def test_download_gives_back_the_same_bytes_and_keeps_what_is_there(call: Call, data: Path) -> None:
+    call("model", "create", "-n", "m", "-p", "d")
+    for _ in range(2):
+        answer = call("model", "download", "-n", "m", "-v", "1", "-p", "out")
+        assert (answer.code, answer.out) == (0, "")
+    assert Path("out/m/sub/b.csv").read_text() == "3\n"
+    assert Path("out/m/a.csv").read_text() == "1,2\n"
+    Path("out/m/a.csv").write_text("mine")
+    assert call("model", "download", "-n", "m", "-v", "1", "-p", "out").code == 6
+    assert Path("out/m/a.csv").read_text() == "mine"
+    assert [path.name for path in Path("out").iterdir()] == ["m"]
+
+
+def test_an_environment_from_options_holds_its_conda_file(call: Call) -> None:
+    Path("conda.yml").write_text("dependencies: [python=3.11, {pip: [numpy]}]\n")
+    made = call("environment", "create", "-n", "e", "--image", "i:1", "--conda-file", "conda.yml").json
+    assert made["conda_file"] == {"dependencies": ["python=3.11", {"pip": ["numpy"]}]}
+    assert "type" not in made
+    Path("conda.yml").write_text("dependencies: [python=3.12]\n")
+    assert call("environment", "create", "-n", "e", "-v", "1", "-i", "i:1", "-c", "conda.yml").code == 6
+    assert call("environment", "create", "-n", "e", "-i", "i:1", "-c", "conda.yml").json["version"] == "2"
+
+
+def test_a_build_context_is_stored(call: Call, data: Path) -> None:
+    Path("d/Dockerfile").write_text("FROM x\n")
+    made = call("environment", "create", "-n", "e", "--build-context", "d").json
+    assert made["build"]["dockerfile_path"] == "Dockerfile"
+    assert made["build"]["path"].endswith("/d/")
+    assert call("environment", "create", "-n", "e", "-b", "d", "-d", "Other").code == 5
+    assert call("environment", "create", "-n", "e", "-b", "d", "-i", "x").code == 5
+
+
+def test_a_component_keeps_its_code_and_its_inner_components(call: Call, data: Path) -> None:
+    Path("step.yml").write_text(
+        "type: command\nname: step\ncode: d\ncommand: ls\nenvironment: {image: x}\ninputs: {n: {type: integer}}\n"
+    )
+    Path("pipe.yml").write_text(
+        "type: pipeline\nname: pipe\ninputs: {n: {type: integer}}\n"
+        "jobs:\n  one:\n    type: command\n    component: ./step.yml\n    inputs: {n: '${{parent.inputs.n}}'}\n"
+    )
+    step = call("component", "create", "-f", "step.yml").json
+    assert step["code"].endswith("/d/")
+    assert step["type"] == "command"
+    pipe = call("component", "create", "-f", "pipe.yml").json
+    assert pipe["jobs"]["one"]["component"].startswith("azureml:azureml_anonymous:")
+    assert [one["name"] for one in call("component", "list").json] == ["pipe", "step"]
+
+
+def test_tables_and_help(call: Call, data: Path) -> None:
+    call("data", "create", "-n", "iris", "-p", "d")
+    table = call("data", "list", "-o", "table").out
+    assert "iris" in table
+    assert "LatestVersion" in table
+    for group in ("data", "model", "environment", "component"):
+        words = call(group, "--help").out
+        for verb in ("create", "show", "list", "update", "archive", "restore", "label", "validate"):
+            assert verb in words
