@@ -6,6 +6,7 @@ from typing import Any
 
 from mlctl.cli.assets import NewVersion, archive_verb, created, label_verb, list_verb, show_verb, update_verb
 from mlctl.cli.command import Accepted, command
+from mlctl.cli.lineage import used_by_verb, why_verb
 from mlctl.cli.options import POLICY, File, NewName, SetValues
 from mlctl.cli.words import FLAG
 from mlctl.context import Context
@@ -29,3 +30,5 @@ update = update_verb(COMPONENT)
 archive = archive_verb(COMPONENT, archived=True)
 restore = archive_verb(COMPONENT, archived=False)
 label = label_verb(COMPONENT)
+why = why_verb(COMPONENT)
+used_by = used_by_verb(COMPONENT)

@@ -18,6 +18,7 @@ from mlctl.cli.assets import (
     update_verb,
 )
 from mlctl.cli.command import Accepted, command
+from mlctl.cli.lineage import used_by_verb, why_verb
 from mlctl.cli.options import POLICY, NewName, NoWait, OptionalFile, SetValues
 from mlctl.cli.words import FLAG
 from mlctl.context import Context
@@ -69,3 +70,5 @@ archive = archive_verb(DATA, archived=True)
 restore = archive_verb(DATA, archived=False)
 label = label_verb(DATA)
 download = download_verb(DATA)
+why = why_verb(DATA)
+used_by = used_by_verb(DATA)

@@ -24,6 +24,7 @@ from mlctl.cli.assets import (
     view_of,
 )
 from mlctl.cli.command import command
+from mlctl.cli.lineage import used_by_verb, why_verb
 from mlctl.cli.options import (
     POLICY,
     ArchivedOnly,
@@ -130,3 +131,5 @@ archive = archive_verb(MODEL, archived=True)
 restore = archive_verb(MODEL, archived=False)
 label = label_verb(MODEL)
 download = download_verb(MODEL)
+why = why_verb(MODEL)
+used_by = used_by_verb(MODEL)

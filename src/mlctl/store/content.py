@@ -145,6 +145,13 @@ class ContentStore:
                 elif entry.kind == "file":
                     self._write_out(entry, target / entry.path, link=link and not entry.executable)
 
+    def file(self, digest: str) -> Path:
+        """Where a stored file is, for reading only. Raises NotFoundError."""
+        place = self._place("files", digest)
+        if not place.exists():
+            raise NotFoundError(f"no stored file {digest} in {self._folder}")
+        return place
+
     def verify(self) -> list[str]:
         """The digests of files and trees whose content is not what it was, sorted. Reads everything."""
         broken = []

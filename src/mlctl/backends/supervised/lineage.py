@@ -7,13 +7,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlctl.entities.asset import DATA, ENVIRONMENT, MODEL, MODEL_TYPES
+from mlctl.entities.asset import ANONYMOUS_ENVIRONMENT, DATA, ENVIRONMENT, MODEL, MODEL_TYPES
 from mlctl.entities.job import JobRecord
 from mlctl.entities.lineage import CODE, GIT, IMAGE, JOB, PATH, Link, Node
 from mlctl.spec.references import ASSET, JOB_OUTPUT, RUN, parse
-
-ANONYMOUS_ENVIRONMENT = "CliV2AnonymousEnvironment"
-"""Azure ML's name for environments that a job holds inside; the version is the digest of what it is made of."""
 
 
 def job_links(record: JobRecord, plan: Mapping[str, Any]) -> list[Link]:

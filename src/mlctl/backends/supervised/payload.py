@@ -326,8 +326,8 @@ def _shown_input(given: Input) -> Any:
 
 
 def _without_signature(path: str) -> str:
-    """An address as it may be shown: the signature of a signed one stays in the plan, which only the job reads."""
-    if "://" not in path or "?" not in path:
+    """An address as it may be shown: a signature or a password in it stays in the plan, which only the job reads."""
+    if "://" not in path or not ("?" in path or "@" in path):
         return path
     from mlctl.store.downloads import printable_url
 
