@@ -73,7 +73,8 @@ class SupervisedJobs:
         """Take the snapshot, store the job and its folder in one step, and move the queue on."""
         if self._check:
             self._check(plan.payload)
-        with _translated(self._store.folder):
+        # the code must not be removed before the job that names it is stored
+        with _translated(self._store.folder), self._store.content.adding():
             materials.check_inputs(plan.payload["inputs"], self._store)
             digest, properties, skipped = self._snapshot(plan)
             document = {key: value for key, value in plan.record.items() if key not in _COLUMNS}
