@@ -13,7 +13,8 @@ from mlctl.operations.jobs import JobDesk
 from mlctl.spec.rules.secret_patterns import masked, names_secret, secrets_in
 
 if TYPE_CHECKING:
-    from mlctl.store.content import ContentStore, StoredEntry
+    from mlctl.store.content import ContentStore
+    from mlctl.store.trees import StoredEntry
 
 Facts = dict[str, Any]
 """Key -> value, of one section of one job."""
@@ -256,6 +257,6 @@ def _text(content: ContentStore, entry: StoredEntry | None) -> list[str] | None:
     if entry.size > _LARGEST_TEXT:
         return None
     try:
-        return content.file(entry.digest).read_text(encoding="utf-8").splitlines(keepends=True)
-    except UnicodeDecodeError:
+        return content.shelves.place("files", entry.digest).read_text(encoding="utf-8").splitlines(keepends=True)
+    except (UnicodeDecodeError, OSError):  # no text, or lost from the store
         return None

@@ -179,13 +179,6 @@ class ContentStore:
             raise self._damaged(entry.digest)
         self.shelves.write_out(entry.digest, target, executable=entry.executable, link=link)
 
-    def file(self, digest: str) -> Path:
-        """Where a stored file is, for reading only. Raises NotFoundError."""
-        place = self._place("files", digest)
-        if not place.exists():
-            raise NotFoundError(f"no stored file {digest} in {self._folder}")
-        return place
-
     def verify(self) -> list[str]:
         """The digests of files and trees whose content is not what it was, sorted. Reads everything."""
         broken = [digest for digest, path in self.shelves.stored(FILES) if digest_of(path) != digest]

@@ -106,10 +106,15 @@ class JobTable:
 
     def get(self, name: str) -> JobRecord:
         """The job."""
-        rows = self._database.read(f"{_SELECT} FROM jobs WHERE name = ?", (name,))
-        if not rows:
+        found = self.find(name)
+        if found is None:
             raise self._not_found(name)
-        return _record(rows[0])
+        return found
+
+    def find(self, name: str) -> JobRecord | None:
+        """The job, or None."""
+        rows = self._database.read(f"{_SELECT} FROM jobs WHERE name = ?", (name,))
+        return _record(rows[0]) if rows else None
 
     def plan(self, name: str) -> dict[str, Any]:
         """The plan that the job was submitted with."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mlctl.assets.mlflow_runs import job_of_run
 from mlctl.assets.places import output_places
 from mlctl.backends.base import LogChunk, LogCursor, Plan
 from mlctl.backends.supervised import materials
@@ -99,7 +100,7 @@ class SupervisedJobs:
             try:
                 keep_submitter(folder, self._settings, cwd=Path.cwd())
                 kept = {**plan.to_dict(), "code_digest": digest, "build_digest": _build_digest(plan.spec)}
-                links = job_links(record, kept)
+                links = job_links(record, kept, lambda run: job_of_run(self._store, run))
                 record = self._store.jobs.insert(record, plan=kept, folder=folder, links=links)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)

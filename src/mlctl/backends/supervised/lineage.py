@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mlctl.entities.asset import ANONYMOUS_ENVIRONMENT, DATA, ENVIRONMENT, MODEL, MODEL_TYPES
@@ -13,14 +13,17 @@ from mlctl.entities.lineage import CODE, GIT, IMAGE, JOB, PATH, Link, Node
 from mlctl.spec.references import ASSET, JOB_OUTPUT, RUN, parse
 
 
-def job_links(record: JobRecord, plan: Mapping[str, Any]) -> list[Link]:
+def job_links(
+    record: JobRecord, plan: Mapping[str, Any], job_of_run: Callable[[str], str | None] = lambda run: run
+) -> list[Link]:
     """Everything that the job uses, each with its role.
 
-    `plan`: as the store keeps it, with `code_digest` and `build_digest`. Addresses of inputs are those that `job show`
+    `plan`: as the store keeps it, with `code_digest` and `build_digest`. `job_of_run`: whose process opened an MLflow run;
+    None for a run without a job. Addresses of inputs are those that `job show`
     prints, so that no signature gets into the lineage.
     """
     job = Node(JOB, record.name)
-    return [Link(used, job, role) for used, role in _used(record, plan)]
+    return [Link(used, job, role) for used, role in _used(record, plan, job_of_run)]
 
 
 def inline_environment(environment: Mapping[str, Any], build_digest: str | None = None) -> Node:
@@ -30,11 +33,13 @@ def inline_environment(environment: Mapping[str, Any], build_digest: str | None 
     return Node(ENVIRONMENT, ANONYMOUS_ENVIRONMENT, digest)
 
 
-def _used(record: JobRecord, plan: Mapping[str, Any]) -> Iterator[tuple[Node, str]]:
+def _used(
+    record: JobRecord, plan: Mapping[str, Any], job_of_run: Callable[[str], str | None]
+) -> Iterator[tuple[Node, str]]:
     for name, given in (record.document.get("inputs") or {}).items():
         if isinstance(given, Mapping) and given.get("path"):
             kind = MODEL if given.get("type") in MODEL_TYPES else DATA
-            yield _node(str(given["path"]), kind), f"input {name}"
+            yield _node(str(given["path"]), kind, job_of_run), f"input {name}"
     if plan.get("code_digest"):
         yield Node(CODE, plan["code_digest"]), "code"
     commit = record.properties.get("mlflow.source.git.commit")
@@ -52,13 +57,15 @@ def _used(record: JobRecord, plan: Mapping[str, Any]) -> Iterator[tuple[Node, st
         yield Node(JOB, record.parent_job_name), "parent"
 
 
-def _node(text: str, kind: str) -> Node:
+def _node(text: str, kind: str, job_of_run: Callable[[str], str | None] = lambda run: run) -> Node:
     """What a text of a spec refers to; an asset of a registry keeps its registry in its name."""
     reference = parse(text)
     if reference.kind == ASSET:
         version = reference.version or f"@{reference.label or 'latest'}"
         place = f"azureml://registries/{reference.registry}/" if reference.registry else ""
         return Node(kind, f"{place}{reference.name}", version)
-    if reference.kind in (JOB_OUTPUT, RUN):
-        return Node(JOB, reference.job or "")
-    return Node(PATH, text)
+    job = reference.job or ""
+    if reference.kind == JOB_OUTPUT:
+        return Node(JOB, job)
+    owner = job_of_run(job) if reference.kind == RUN else None
+    return Node(JOB, owner) if owner else Node(PATH, text)

@@ -14,11 +14,12 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from mlctl.assets.mlflow_runs import RUN_TAG
 from mlctl.backends.base import Plan, Upload
 from mlctl.backends.submitted import submitted_document
 from mlctl.backends.supervised.folder import JobFolder
 from mlctl.backends.supervised.processes import JOB_MARK
-from mlctl.backends.supervised.tracking import RUN_TAG, experiment_id
+from mlctl.backends.supervised.tracking import experiment_id
 from mlctl.entities.command_job import CommandJob, Input, Output
 from mlctl.entities.compute import Compute
 from mlctl.errors import UnsupportedError
