@@ -18,9 +18,8 @@ def job_links(
 ) -> list[Link]:
     """Everything that the job uses, each with its role.
 
-    `plan`: as the store keeps it, with `code_digest` and `build_digest`. `job_of_run`: whose process opened an MLflow run;
-    None for a run without a job. Addresses of inputs are those that `job show`
-    prints, so that no signature gets into the lineage.
+    `plan`: as the store keeps it, with `code_digest` and `build_digest`. `job_of_run`: whose process opened an MLflow
+    run, None for nobody's. Addresses of inputs are those that `job show` prints: no signature gets into the lineage.
     """
     job = Node(JOB, record.name)
     return [Link(used, job, role) for used, role in _used(record, plan, job_of_run)]
