@@ -72,7 +72,6 @@ class Registrar:
         Raises ConflictError when the version exists with other content, NotFoundError for files that are not there,
         and the errors of the content store.
         """
-        # whoever cleans up waits until the version that names the files is written
         with self.store.content.adding():
             draft = self.draft(kind, spec)
             return self.keep(draft), draft.warnings
@@ -128,7 +127,8 @@ class Registrar:
     def from_place(self, asset: Asset, place: Path, *, job: str | None = None, output: str = "") -> Draft:
         """The draft of data or a model whose files are at `place`, made by a job when that is given."""
         asset, warnings = _with_format(asset, place)
-        kept = self.keep_files(place, made_by_job=job is not None)
+        # a job's own links must not bring in what only the user may read
+        kept = keep_files(self.store, place, progress=self.progress, may_leave=job is None)
         links = () if job is None else (Link(Node(JOB, job), _node(asset), f"output {output}".strip()),)
         properties = dict(asset.properties)
         if job is not None:
@@ -136,9 +136,9 @@ class Registrar:
         asset = replace(asset, path=kept.path, content=kept.content, properties=properties)
         return Draft(asset, links, (*warnings, *kept.warnings))
 
-    def keep_files(self, place: Path, *, made_by_job: bool = False) -> StoredFiles:
+    def keep_files(self, place: Path) -> StoredFiles:
         """Store a file or a folder by its content and show it in the workspace's own datastore."""
-        return keep_files(self.store, place, progress=self.progress, made_by_job=made_by_job)
+        return keep_files(self.store, place, progress=self.progress)
 
     def _files(self, asset: Asset, spec: SpecCheck) -> Draft:
         """Data or a model: a local path and a job's output are stored, any other address is kept as it is."""
@@ -239,16 +239,17 @@ class StoredFiles:
 
 
 def keep_files(
-    store: WorkspaceStore, place: Path, *, progress: Progress | None = None, made_by_job: bool = False
+    store: WorkspaceStore, place: Path, *, progress: Progress | None = None, may_leave: bool = True
 ) -> StoredFiles:
     """Store a file or a folder by its content and show it in the workspace's own datastore.
 
-    What a job made may hold no links that lead out of it. Raises the errors of the content store.
+    `may_leave`: whether links may lead out of the folder. Raises the errors of `ContentStore.add_tree`.
     """
-    kept = store.content.add_tree(place, progress=progress, may_leave=not made_by_job)
-    shown = expose(store, kept.digest, place.name)
+    with store.content.adding():
+        kept = store.content.add_tree(place, progress=progress, may_leave=may_leave)
+        shown = expose(store, kept.digest, place.name)
     end = "/" if shown.is_dir() else ""
-    return StoredFiles(kept.digest, f"{address(kept.digest, place.name)}{end}", kept.warnings)
+    return StoredFiles(kept.digest, address(kept.digest, place.name) + end, kept.warnings)
 
 
 def _first(paths: list[str]) -> str:

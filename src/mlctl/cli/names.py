@@ -30,6 +30,17 @@ def complete_assets(ctx: typer.Context, incomplete: str) -> list[str]:
     return _quietly(lambda context: context.store.assets.names(group or "", incomplete), ctx)
 
 
+def complete_registries(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Registries that begin with the word."""
+
+    def names(context: Context) -> tuple[str, ...]:
+        from mlctl.operations.registries import registries_of
+
+        return registries_of(context.settings).names(incomplete)
+
+    return _quietly(names, ctx)
+
+
 def _quietly(find: Callable[[Context], Iterable[str]], ctx: typer.Context) -> list[str]:
     try:
         return list(find(ctx.obj))
