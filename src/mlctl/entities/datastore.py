@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+LOCAL_FOLDER = "local_folder"
+"""mlctl's own type: a folder of this machine, such as a mounted NFS or SMB share."""
+
+S3 = "s3"
+"""mlctl's own type: a bucket of S3 or of what speaks like it (MinIO)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Datastore:
