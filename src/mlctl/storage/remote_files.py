@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Checksums:
-    """What is known of a file's content as hexadecimal text: SHA-256 when mlctl wrote it, MD5 when the service knows."""
+    """What is known of a file's content, in hexadecimal: SHA-256 when mlctl wrote it, MD5 when the service tells it."""
 
     sha256: str = ""
     md5: str = ""
@@ -187,7 +187,8 @@ def _put_blob(remote: Remote, source: Path, path: str, told: Callable[[int], Non
 
     container, _, name = remote.full(path).partition("/")
     client = remote.files.service_client.get_blob_client(container, name)
-    loop, hasher, blocks = remote.files.loop, Hasher(), []
+    loop, hasher = remote.files.loop, Hasher()
+    blocks: list[Any] = []
     size = source.stat().st_size
     step = max(CHUNK, size // _MOST_PARTS + 1)
 

@@ -31,11 +31,15 @@ class DatastoreTable:
 
     def put(self, datastore: Datastore) -> None:
         """Add the datastore, or replace the one of that name. Raises ConflictError for a built-in name."""
-        _refuse_built_in(datastore.name, "changed")
+        self.check_free(datastore.name)
         marks = ", ".join("?" * len(_COLUMNS))
         values = [_encode(column, getattr(datastore, column)) for column in _COLUMNS]
         with self._database.write() as connection:
             connection.execute(f"INSERT OR REPLACE INTO datastores ({', '.join(_COLUMNS)}) VALUES ({marks})", values)
+
+    def check_free(self, name: str) -> None:
+        """Raise ConflictError for the name of a built-in datastore."""
+        _refuse_built_in(name, "changed")
 
     def get(self, name: str) -> Datastore:
         """The datastore. Raises NotFoundError."""
