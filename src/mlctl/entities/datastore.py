@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+BUILT_IN = ("workspaceblobstore", "workspacefilestore", "workspaceartifactstore", "workspaceworkingdirectory")
+"""The datastores that every workspace has, as in Azure ML; here they are folders of the workspace."""
+
 LOCAL_FOLDER = "local_folder"
 """mlctl's own type: a folder of this machine, such as a mounted NFS or SMB share."""
 

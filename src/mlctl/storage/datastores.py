@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from mlctl.entities.datastore import LOCAL_FOLDER, S3, Datastore
@@ -57,20 +57,32 @@ def open_datastore(datastore: Datastore, vault: Vault) -> Path | Remote:
     if datastore.type == LOCAL_FOLDER:
         return _local_folder(datastore)
     if datastore.type in UNSUPPORTED:
-        why, hint = UNSUPPORTED[datastore.type]
-        raise UnsupportedError(f"datastore '{datastore.name}' ({datastore.type}) cannot be read: {why}", hint=hint)
+        _refuse(datastore)
     credentials = vault.reveal(datastore.credentials)
     secrets = tuple(_texts(credentials))
     opened = _open_s3 if datastore.type == S3 else _open_azure
     try:
         return opened(datastore, vault.reveal(datastore.settings), credentials, secrets)
     except ImportError as error:
-        raise UnavailableError(
-            f"datastore '{datastore.name}' needs the extra 'storage' ({error.name} is not installed)", hint=EXTRA
-        ) from error
+        raise _missing(datastore, error.name or "a package") from error
     except Exception as error:
         # an SDK may quote a key that it cannot decode
         raise translated(error, f"cannot open datastore '{datastore.name}'", secrets) from None
+
+
+def check_datastore(datastore: Datastore, vault: Vault) -> None:
+    """Whether `open_datastore` can work, without loading an SDK. Raises as it does."""
+    import importlib.util
+
+    if datastore.type == LOCAL_FOLDER:
+        _local_folder(datastore)
+        return
+    if datastore.type in UNSUPPORTED:
+        _refuse(datastore)
+    package = "s3fs" if datastore.type == S3 else "adlfs"
+    if importlib.util.find_spec(package) is None:
+        raise _missing(datastore, package)
+    vault.reveal(datastore.credentials)
 
 
 def account_url(settings: Mapping[str, Any]) -> str:
@@ -89,6 +101,16 @@ def account_url(settings: Mapping[str, Any]) -> str:
     if parts.port is None and not _LOCAL_HOST.fullmatch(parts.hostname or ""):
         return f"{protocol}://{account}.blob.{endpoint}"
     return f"{protocol}://{endpoint}" if parts.path.endswith(f"/{account}") else f"{protocol}://{endpoint}/{account}"
+
+
+def _refuse(datastore: Datastore) -> NoReturn:
+    why, hint = UNSUPPORTED[datastore.type]
+    raise UnsupportedError(f"datastore '{datastore.name}' ({datastore.type}) cannot be read: {why}", hint=hint)
+
+
+def _missing(datastore: Datastore, package: str) -> UnavailableError:
+    message = f"datastore '{datastore.name}' needs the extra 'storage' ({package} is not installed)"
+    return UnavailableError(message, hint=EXTRA)
 
 
 def _local_folder(datastore: Datastore) -> Path:

@@ -7,13 +7,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from mlctl.entities.datastore import LOCAL_FOLDER, Datastore
+from mlctl.entities.datastore import BUILT_IN, LOCAL_FOLDER, Datastore
 from mlctl.errors import ConflictError, NotFoundError
 from mlctl.store.database import Database, Row
 from mlctl.store.rows import did_you_mean, from_json, to_json
-
-BUILT_IN = ("workspaceblobstore", "workspacefilestore", "workspaceartifactstore", "workspaceworkingdirectory")
-"""The datastores that every workspace has, as in Azure ML; here they are folders of the workspace."""
 
 _COLUMNS = tuple(field.name for field in fields(Datastore))
 _JSON = ("tags", "properties", "settings", "credentials")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlctl.entities.clock import Clock
-from mlctl.entities.datastore import LOCAL_FOLDER
+from mlctl.entities.datastore import BUILT_IN, LOCAL_FOLDER
 from mlctl.entities.job import HOLDING_STATUSES, WAITING_STATUSES
 from mlctl.entities.workspace import Workspace
 from mlctl.errors import ConflictError, NotFoundError, UnsupportedError, UsageError
@@ -137,8 +137,6 @@ class WorkspaceStore:
 
         Raises NotFoundError for an unknown name, UnsupportedError for a datastore that is elsewhere.
         """
-        from mlctl.store.datastores import BUILT_IN
-
         datastore = self.datastores.get(name)
         if datastore.type != LOCAL_FOLDER:
             raise UnsupportedError(

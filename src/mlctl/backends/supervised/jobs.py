@@ -15,6 +15,7 @@ from typing import Any
 from mlctl.assets.places import output_places
 from mlctl.backends.base import LogChunk, LogCursor, Plan
 from mlctl.backends.supervised import materials
+from mlctl.backends.supervised.datastores import check_datastores, variables_used
 from mlctl.backends.supervised.logs import read_log
 from mlctl.backends.supervised.payload import Place, unused_fields
 from mlctl.backends.supervised.processes import send_signal
@@ -74,7 +75,9 @@ class SupervisedJobs:
             self._check(plan.payload)
         with _translated(self._store.folder):
             materials.check_inputs(plan.payload["inputs"], self._store)
+            staying = check_datastores(plan.payload, self._store, self._settings.environ)
             digest, properties, skipped = self._snapshot(plan)
+            skipped = [*skipped, *staying]
             document = {key: value for key, value in plan.record.items() if key not in _COLUMNS}
             if skipped:
                 document["warnings"] = skipped
@@ -95,7 +98,7 @@ class SupervisedJobs:
             )
             folder = self._store.jobs.new_folder()
             try:
-                keep_submitter(folder, self._settings, cwd=Path.cwd())
+                keep_submitter(folder, self._settings, cwd=Path.cwd(), further=variables_used(self._store))
                 record = self._store.jobs.insert(record, plan={**plan.to_dict(), "code_digest": digest}, folder=folder)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
