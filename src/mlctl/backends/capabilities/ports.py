@@ -62,12 +62,15 @@ PORTS: tuple[Row, ...] = (
         here=approximated("job '{job}' has to be one of this workspace"),
         kubernetes=approximated("job '{job}' has to be one of this workspace"),
     ),
-    row(
-        "inputs.*.path",
-        "<bucket>",
-        here=_YOUR_IDENTITY,
-        kubernetes=approximated("read with a secret or identity of the cluster"),
-        azureml=refused("Azure ML reads local paths, https, wasbs, abfss and azureml: addresses"),
+    *(
+        row(
+            "inputs.*.path",
+            form,
+            here=here,
+            kubernetes=approximated("read with a secret or identity of the cluster"),
+            azureml=refused("Azure ML reads local paths, https, wasbs, abfss and azureml: addresses"),
+        )
+        for form, here in (("<s3>", _YOUR_IDENTITY), ("<bucket>", _NOT_READABLE))
     ),
     row(
         "inputs.*.path",
