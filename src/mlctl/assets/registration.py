@@ -18,7 +18,7 @@ from mlctl.settings.user import current_user
 from mlctl.spec.check import SpecCheck
 from mlctl.spec.paths import absolute
 from mlctl.spec.references import ASSET, DATASTORE, FILE, JOB_OUTPUT, LOCAL, RUN, Reference, parse
-from mlctl.store.uploads import expose
+from mlctl.store.uploads import address, expose
 from mlctl.store.workspaces import WorkspaceStore
 
 Progress = Callable[[int, int], None]
@@ -70,8 +70,9 @@ class Registrar:
         Raises ConflictError when the version exists with other content, NotFoundError for files that are not there,
         and the errors of the content store.
         """
-        draft = self.draft(kind, spec)
-        return self.keep(draft), draft.warnings
+        with self.store.content.adding():
+            draft = self.draft(kind, spec)
+            return self.keep(draft), draft.warnings
 
     def keep(self, draft: Draft) -> Asset:
         """Write a draft's version; without a version it gets the next number."""
@@ -121,12 +122,13 @@ class Registrar:
 
     def from_place(self, asset: Asset, place: Path, *, job: str | None = None, output: str = "") -> Draft:
         """The draft of data or a model whose files are at `place`, made by a job when that is given."""
-        kept = self.keep_files(place)
+        # a job's own links must not bring in what only the user may read
+        kept = keep_files(self.store, place, progress=self.progress, may_leave=job is None)
         links = () if job is None else (Link(Node(JOB, job), _node(asset), f"output {output}".strip()),)
         properties = dict(asset.properties)
         if job is not None:
             properties["azureml.jobName"] = job
-        return Draft(replace(asset, path=kept.path, content=kept.content, properties=properties), links)
+        return Draft(replace(asset, path=kept.path, content=kept.content, properties=properties), links, kept.warnings)
 
     def keep_files(self, place: Path) -> StoredFiles:
         """Store a file or a folder by its content and show it in the workspace's own datastore."""
@@ -182,7 +184,8 @@ class Registrar:
         if not Path(environment.build.path).is_absolute():
             return Draft(replace(asset, document={**document, "build": {**build, "path": environment.build.path}}))
         kept = self.keep_files(Path(environment.build.path))
-        return Draft(replace(asset, content=kept.content, path=kept.path, document={**document, "build": build}))
+        asset = replace(asset, content=kept.content, path=kept.path, document={**document, "build": build})
+        return Draft(asset, warnings=kept.warnings)
 
     def _component(self, asset: Asset, spec: SpecCheck) -> Draft:
         """The code folder is stored; an environment inside is kept with its conda file read."""
@@ -200,14 +203,15 @@ class Registrar:
                     Link(Node(COMPONENT, inner.name, inner.version), _node(asset), ".".join(map(str, path))),
                 )
         code = document.pop("code", None)
+        warnings: tuple[str, ...] = ()
         if isinstance(code, str):
             reference = parse(code)
             if reference.kind in (LOCAL, FILE):
                 kept = self.keep_files(absolute(spec.document, reference.path or ""))
-                asset = replace(asset, content=kept.content, path=kept.path)
+                asset, warnings = replace(asset, content=kept.content, path=kept.path), kept.warnings
             else:
                 document["code"] = code
-        return Draft(replace(asset, document=document), links)
+        return Draft(replace(asset, document=document), links, warnings)
 
     def _anonymous(self, spec: SpecCheck) -> Asset:
         """A component that another one holds: registered without a name of its own, once for each content."""
@@ -218,24 +222,25 @@ class Registrar:
 
 @dataclass(frozen=True, slots=True)
 class StoredFiles:
-    """Files in the content store: the tree's digest, and the address under which they are read."""
+    """Files in the content store: the tree's digest, the address under which they are read, sentences for the user."""
 
     content: str
     path: str
+    warnings: tuple[str, ...] = ()
 
 
-def keep_files(store: WorkspaceStore, place: Path, *, progress: Progress | None = None) -> StoredFiles:
+def keep_files(
+    store: WorkspaceStore, place: Path, *, progress: Progress | None = None, may_leave: bool = True
+) -> StoredFiles:
     """Store a file or a folder by its content and show it in the workspace's own datastore.
 
-    Raises the errors of the content store.
+    `may_leave`: whether links may lead out of the folder. Raises the errors of `ContentStore.add_tree`.
     """
-    kept = store.content.add_tree(place, progress=progress)
-    shown = expose(store.content, store.datastore_folder("workspaceblobstore"), kept.digest, place.name)
-    root = store.datastore_folder("workspaceblobstore")
-    end = "/" if place.is_dir() else ""
-    return StoredFiles(
-        kept.digest, f"azureml://datastores/workspaceblobstore/paths/{shown.relative_to(root).as_posix()}{end}"
-    )
+    with store.content.adding():
+        kept = store.content.add_tree(place, progress=progress, may_leave=may_leave)
+        shown = expose(store, kept.digest, place.name)
+    end = "/" if shown.is_dir() else ""
+    return StoredFiles(kept.digest, address(kept.digest, place.name) + end, kept.warnings)
 
 
 def _first(paths: list[str]) -> str:

@@ -45,6 +45,17 @@ def _beginning(named: Iterable[Any], prefix: str) -> list[str]:
     return [one.name for one in named if one.name.startswith(prefix)]
 
 
+def complete_registries(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Registries that begin with the word."""
+
+    def names(context: Context) -> tuple[str, ...]:
+        from mlctl.operations.registries import registries_of
+
+        return registries_of(context.settings).names(incomplete)
+
+    return _quietly(names, ctx)
+
+
 def _quietly(find: Callable[[Context], Iterable[str]], ctx: typer.Context) -> list[str]:
     try:
         return list(find(ctx.obj))

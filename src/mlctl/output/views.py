@@ -29,6 +29,19 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         Column("Code", "code"),
         Column("Message", "message"),
     ),
+    "gc": (
+        Column("Kind", "kind"),
+        Column("Name", "name"),
+        Column("Bytes", "bytes"),
+        Column("Removed", "removed"),
+        Column("Reason", "reason"),
+    ),
+    "workspace verify": (
+        Column("Kind", "kind"),
+        Column("Name", "name"),
+        Column("Problem", "problem"),
+        Column("Fix", "fix"),
+    ),
     "workspace list": (
         Column("Name", "name"),
         Column("Location", "location"),
@@ -64,6 +77,12 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         )
         for kind in ("data", "model", "environment", "component")
     },
+    "registry list": (
+        Column("Name", "name"),
+        Column("Path", "path"),
+        Column("State", "state"),
+        Column("Description", "description"),
+    ),
     "config list": (
         Column("Key", "key"),
         Column("Value", "value"),

@@ -4,40 +4,39 @@
     trees/ab/cdef….json     one folder tree: paths, file digests, modes; by the SHA-256 of this text
     stamps/                 what the files of a folder looked like when they were hashed (stamps.py); may be deleted
     incoming/               what is being written; left over only from killed processes
+    lock                    held shared by who adds, alone by who removes (guard.py)
 
 A file appears under its digest by a rename, complete or not at all, so any number of processes may add at once.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
-import json
 import os
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from mlctl.errors import ConflictError, NotFoundError, UnavailableError
+from mlctl.errors import NotFoundError, UnavailableError
+from mlctl.store.asset_files import Meter, Progress, asset_entries
 from mlctl.store.database import translate_os_error
-from mlctl.store.snapshot import CHUNK, TreeEntry, hash_entries, walk
+from mlctl.store.guard import Guard
+from mlctl.store.shelves import FILES, TREES, Shelves, digest_of, translated
+from mlctl.store.snapshot import TreeEntry, hash_entries, walk
 from mlctl.store.stamps import Stamps
+from mlctl.store.trees import StoredEntry, decode_tree, encode_tree, is_digest
 
-# linux/fs.h: share the blocks of one file with another (btrfs, xfs, …).
-_FICLONE = 0x40049409
-_CANNOT_CLONE = (errno.EOPNOTSUPP, errno.EXDEV, errno.ENOTTY, errno.EINVAL, errno.ENOSYS, errno.EPERM)
+_WORTH_THREADS = 64 * 1024 * 1024
+_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A stored code folder. `digest` is for `materialise`; `folder_hash` is Azure ML's. `size` is bytes.
+    """A stored folder. `digest` is for `materialise`; `folder_hash` is Azure ML's, of code only. `size` is bytes.
 
-    `warnings`: a sentence for each thing that could not be taken.
+    `warnings`: a sentence for each thing that could not be taken, or that should be known.
     """
 
     digest: str
@@ -47,27 +46,28 @@ class Snapshot:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
-    """One entry of a stored tree; fields as of `TreeEntry`, with the `digest` of a file's content."""
-
-    path: str
-    kind: str
-    digest: str = ""
-    size: int = 0
-    executable: bool = False
-    target: str = ""
-
-
 class ContentStore:
     """Content of one workspace, in `folder` (made on first use).
+
+    What was added is safe from `mlctl gc` until `release`, or until the process ends; a block `adding()` says it
+    exactly: it goes round the adding and the writing of the record that names the digest. And once an add returns, its
+    content survives a power cut.
 
     Every method raises AuthError for what may not be read or written, and UnavailableError for a full disk.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._may_clone = hasattr(fcntl, "ioctl") and os.uname().sysname == "Linux"
+        self.shelves = Shelves(folder)
+        self.guard = Guard(folder / "lock")
+
+    def adding(self) -> AbstractContextManager[None]:
+        """A block in which content is added and the record written that names it; see `Guard.adding`."""
+        return self._guarded()
+
+    def release(self) -> None:
+        """What was added outside of `adding` has its records now."""
+        self.guard.release()
 
     def add_folder(self, folder: Path) -> Snapshot:
         """Store a code folder without what its ignore file names. An unchanged folder is not read again."""
@@ -75,54 +75,82 @@ class ContentStore:
         warnings: list[str] = []
         entries = list(walk(folder, skipped=warnings))
         stamps = Stamps.load(self._folder / "stamps", folder)
+        self._keep()
         known = stamps.known_tree(entries)
-        if known is not None and self._is_whole(known[0]):
+        if known is not None and self.is_whole(known[0]):
             digest, code_hash = known
         else:
             digest = self._add(entries, stamps)
             code_hash = hash_entries(entries)
-            stamps.remember_tree(entries, digest, code_hash)
-            with _translated(self._folder):
-                stamps.save(entries, hashed_at=started)
-        files = [entry.size for entry in entries if entry.kind == "file"]
-        return Snapshot(digest, code_hash, len(files), sum(files), tuple(warnings))
+            self._finish(entries, stamps, digest, code_hash, started)
+        return _snapshot(entries, digest, code_hash, warnings)
 
-    def add_tree(self, path: Path, *, progress: object = None) -> Snapshot:
-        del progress
-        return self.add_folder(path)
+    def add_tree(self, path: Path, *, progress: Progress | None = None, may_leave: bool = True) -> Snapshot:
+        """Store the files of an asset, from a folder or a single file. Unchanged ones are not read again.
+
+        As in Azure ML the root's `.amlignore`, else `.gitignore`, applies, links are followed, and modes do not count.
+        With `may_leave` false a link that leads out of the folder is refused: for folders that somebody else, such as
+        a job, has filled; otherwise a warning names it. Raises NotFoundError, and UsageError for what cannot be taken.
+        """
+        started = time.time_ns()
+        warnings: list[str] = []
+        entries = asset_entries(path, warnings, may_leave=may_leave)
+        stamps = Stamps.load(self._folder / "stamps", path, purpose="asset")
+        total = sum(entry.size for entry in entries)
+        self._keep()
+        known = stamps.known_tree(entries)
+        if known is not None and self.is_whole(known[0]):
+            digest = known[0]
+            if progress is not None:
+                progress(total, total)
+        else:
+            digest = self._add(entries, stamps, Meter(total, progress))
+            self._finish(entries, stamps, digest, "", started)
+        return _snapshot(entries, digest, "", warnings)
 
     def put_file(self, path: Path) -> str:
         """Store one file; returns its digest."""
-        try:
-            source = path.open("rb")
-        except OSError as error:
-            raise translate_os_error(error, path, writing=False) from error
-        with source, _translated(self._folder):
-            size = os.fstat(source.fileno()).st_size
-            if size <= CHUNK:
-                return self._put_bytes(source.read(), "files")
-            digest = hashlib.sha256()
-            _feed(digest, source)
-            if self._holds(digest.hexdigest(), size):
-                return digest.hexdigest()
-            source.seek(0)
-            return self._put_large(source)
+        self._keep()
+        with translated(self._folder):
+            digest, _ = self.shelves.put_file(path)
+            self.shelves.bring_to_disk()
+        return digest
+
+    def put_tree(self, entries: Iterable[StoredEntry]) -> str:
+        """Store a tree of files that are stored already; returns its digest. Raises NotFoundError for one that is not.
+
+        For trees that come from another store.
+        """
+        self._keep()
+        data = encode_tree(entries)
+        for entry in decode_tree(data):
+            if entry.kind == "file" and not self.shelves.holds(entry.digest, entry.size):
+                raise NotFoundError(f"no file {entry.digest} in {self._folder}, as {entry.path} needs it")
+        with translated(self._folder):
+            digest = self.shelves.put_bytes(data, TREES)
+            self.shelves.bring_to_disk()
+        return digest
 
     def has(self, digest: str) -> bool:
         """Whether a file or a tree of this digest is stored."""
-        return self._place("files", digest).exists() or self._place("trees", digest).exists()
+        return is_digest(digest) and any(self.shelves.place(shelf, digest).exists() for shelf in (FILES, TREES))
 
     def entries(self, digest: str) -> list[StoredEntry]:
         """What a stored tree holds. Raises NotFoundError, and UnavailableError when it is damaged."""
+        if not is_digest(digest):
+            raise NotFoundError(f"no snapshot {digest} in {self._folder}")
         try:
-            data = self._place("trees", digest).read_bytes()
+            data = self.shelves.place(TREES, digest).read_bytes()
         except FileNotFoundError as error:
             raise NotFoundError(f"no snapshot {digest} in {self._folder}") from error
         except OSError as error:
             raise translate_os_error(error, self._folder, writing=False) from error
         if hashlib.sha256(data).hexdigest() != digest:
             raise self._damaged(digest)
-        return [StoredEntry(**fields) for fields in json.loads(data)]
+        try:
+            return decode_tree(data)
+        except ValueError as error:
+            raise UnavailableError(f"the stored tree {digest} in {self._folder} is refused: {error}") from error
 
     def materialise(self, digest: str, target: Path, *, link: bool = False) -> None:
         """Write a stored tree into the folder `target`, which is made and must not hold any of the tree's files.
@@ -132,7 +160,7 @@ class ContentStore:
         Raises NotFoundError, ConflictError when a file is in the way, UnavailableError when the store is damaged.
         """
         entries = self.entries(digest)
-        with _translated(target, whole=False):
+        with translated(target, whole=False):
             target.mkdir(parents=True, exist_ok=True)
             made = {""}
             for entry in entries:
@@ -143,167 +171,88 @@ class ContentStore:
                 if entry.kind == "link":
                     (target / entry.path).symlink_to(entry.target)
                 elif entry.kind == "file":
-                    self._write_out(entry, target / entry.path, link=link and not entry.executable)
+                    self.write_out(entry, target / entry.path, link=link and not entry.executable)
 
-    def verify(self) -> list[str]:
-        """The digests of files and trees whose content is not what it was, sorted. Reads everything."""
-        broken = []
-        for digest, path in self._stored("files"):
-            with path.open("rb") as file:
-                actual = hashlib.sha256()
-                _feed(actual, file)
-            if actual.hexdigest() != digest:
-                broken.append(digest)
-        for digest, path in self._stored("trees"):
-            data = path.read_bytes()
-            if hashlib.sha256(data).hexdigest() != digest:
-                broken.append(digest)
-                continue
-            files = [fields for fields in json.loads(data) if fields["kind"] == "file"]
-            if not all(self._holds(fields["digest"], fields["size"]) for fields in files):
-                broken.append(digest)
-        return sorted(broken)
+    def write_out(self, entry: StoredEntry, target: Path, *, link: bool = False) -> None:
+        """One file of a stored tree as `target`. Raises OSError, and UnavailableError when the store is damaged."""
+        if not self.shelves.holds(entry.digest, entry.size):
+            raise self._damaged(entry.digest)
+        self.shelves.write_out(entry.digest, target, executable=entry.executable, link=link)
 
-    def _is_whole(self, digest: str) -> bool:
-        """Whether a tree and all its files are there; a lost file is stored anew and not only missed by the job."""
+    def is_whole(self, digest: str) -> bool:
+        """Whether a tree and all its files are there, by their sizes."""
         try:
             entries = self.entries(digest)
         except (NotFoundError, UnavailableError):
             return False
-        return all(self._holds(entry.digest, entry.size) for entry in entries if entry.kind == "file")
+        return all(self.shelves.holds(entry.digest, entry.size) for entry in entries if entry.kind == "file")
 
-    def _add(self, entries: list[TreeEntry], stamps: Stamps) -> str:
-        lines = []
-        for entry in entries:
-            fields = {"path": entry.path, "kind": entry.kind}
-            if entry.kind == "file":
-                digest = stamps.known_file(entry)
-                if digest is None or not self._holds(digest, entry.size):
-                    digest = self.put_file(Path(entry.source))
-                    stamps.remember_file(entry, digest)
+    def verify(self) -> list[str]:
+        """The digests of files and trees whose content is not what it was, sorted. Reads everything."""
+        broken = [digest for digest, path in self.shelves.stored(FILES) if digest_of(path) != digest]
+        return sorted(broken + [digest for digest, _ in self.shelves.stored(TREES) if not self.is_whole(digest)])
+
+    def _add(self, entries: list[TreeEntry], stamps: Stamps, meter: Meter | None = None) -> str:
+        files = [entry for entry in entries if entry.kind == "file"]
+        stored = [StoredEntry(entry.path, entry.kind, target=entry.target) for entry in entries if entry.kind != "file"]
+        with translated(self._folder):
+            for entry, (digest, size) in zip(files, self._put_all(files, stamps, meter or Meter()), strict=True):
+                stamps.remember_file(entry, digest)
                 # The size as stored: the file may have grown since the walk.
-                size = self._place("files", digest).stat().st_size
-                fields |= {"digest": digest, "size": size, "executable": entry.executable}  # type: ignore[dict-item]
-            elif entry.kind == "link":
-                fields["target"] = entry.target
-            lines.append(json.dumps(fields, sort_keys=True))
-        with _translated(self._folder):
-            return self._put_bytes(f"[{','.join(sorted(lines))}]".encode("ascii"), "trees")
+                stored.append(StoredEntry(entry.path, "file", digest, size, entry.executable))
+            return self.shelves.put_bytes(encode_tree(stored), TREES)
 
-    def _put_bytes(self, data: bytes, shelf: str) -> str:
-        digest = hashlib.sha256(data).hexdigest()
-        place = self._place(shelf, digest)
-        if not _has_size(place, len(data)):
-            with self._incoming() as (path, file):
-                file.write(data)
-                file.close()
-                _move(path, place)
-        return digest
+    def _put_all(self, files: list[TreeEntry], stamps: Stamps, meter: Meter) -> Iterator[tuple[str, int]]:
+        """Digest and size of each file, in order, stored where it is not yet."""
 
-    def _put_large(self, source: BinaryIO) -> str:
-        # The digest is that of the copy: the source may be written to at this moment.
-        digest = hashlib.sha256()
-        with self._incoming() as (path, file):
-            if self._clone(source.fileno(), file.fileno()):
-                _feed(digest, file)
-            else:
-                while chunk := source.read(CHUNK):
-                    digest.update(chunk)
-                    file.write(chunk)
-            file.close()
-            _move(path, self._place("files", digest.hexdigest()))
-        return digest.hexdigest()
+        def put(entry: TreeEntry) -> tuple[str, int]:
+            known = stamps.known_file(entry)
+            if known is not None and self.shelves.holds(known, entry.size):
+                meter.count(entry.size)
+                return known, entry.size
+            expected = stamps.expected_file(entry)
+            return self.shelves.put_file(Path(entry.source), expected=expected, count=meter.count)
+
+        if len(files) == 1 or sum(entry.size for entry in files) < _WORTH_THREADS:
+            yield from map(put, files)
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            try:
+                # not all at once: what waits needs memory too
+                for first in range(0, len(files), _AT_ONCE):
+                    yield from pool.map(put, files[first : first + _AT_ONCE])
+            except BaseException:
+                meter.stop()  # or the pool would go on to the end of files of any size
+                raise
+
+    def _finish(self, entries: list[TreeEntry], stamps: Stamps, digest: str, folder_hash: str, started: int) -> None:
+        with translated(self._folder):
+            # In this order: what the stamps know is on the disk.
+            self.shelves.bring_to_disk()
+            stamps.remember_tree(entries, digest, folder_hash)
+            stamps.save(entries, hashed_at=started)
+
+    def _keep(self) -> None:
+        with translated(self._folder):
+            self.guard.keep()
 
     @contextmanager
-    def _incoming(self) -> Iterator[tuple[Path, BinaryIO]]:
-        folder = self._folder / "incoming"
-        path = folder / os.urandom(16).hex()
-        try:
-            file = path.open("w+b")
-        except FileNotFoundError:
-            folder.mkdir(parents=True, exist_ok=True)
-            file = path.open("w+b")
-        try:
-            with file:
-                os.fchmod(file.fileno(), 0o444)
-                yield path, file
-        finally:
-            path.unlink(missing_ok=True)
-
-    def _write_out(self, entry: StoredEntry, target: Path, *, link: bool) -> None:
-        stored = self._place("files", entry.digest)
-        if not _has_size(stored, entry.size):
-            raise self._damaged(entry.digest)
-        if link:
-            try:
-                target.hardlink_to(stored)
-            except OSError as error:
-                # Another disk, too many links, or a file system without them; a copy serves readers as well.
-                if error.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP):
-                    raise
-            else:
-                return
-        # 0666 and 0777 less the caller's umask, as for any file that the caller makes.
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o777 if entry.executable else 0o666)
-        with os.fdopen(descriptor, "wb") as copy, stored.open("rb") as source:
-            if not self._clone(source.fileno(), copy.fileno()):
-                shutil.copyfileobj(source, copy, CHUNK)
-
-    def _clone(self, source: int, target: int) -> bool:
-        if not self._may_clone:
-            return False
-        try:
-            fcntl.ioctl(target, _FICLONE, source)
-        except OSError as error:
-            if error.errno not in _CANNOT_CLONE:
-                raise
-            self._may_clone = False
-        return self._may_clone
-
-    def _holds(self, digest: str, size: int) -> bool:
-        # The size tells a file that lost its content in a power cut; it is then stored anew.
-        return _has_size(self._place("files", digest), size)
-
-    def _place(self, shelf: str, digest: str) -> Path:
-        suffix = ".json" if shelf == "trees" else ""
-        return self._folder / shelf / digest[:2] / f"{digest[2:]}{suffix}"
-
-    def _stored(self, shelf: str) -> Iterator[tuple[str, Path]]:
-        for path in sorted((self._folder / shelf).glob("??/*")):
-            yield path.parent.name + path.name.removesuffix(".json"), path
+    def _guarded(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            with translated(self._folder):
+                stack.enter_context(self.guard.adding())
+            yield
 
     def _damaged(self, digest: str) -> UnavailableError:
         return UnavailableError(
             f"the stored content {digest} in {self._folder} is damaged",
-            hint="submit the job again from its code folder: what is damaged is stored anew",
+            hint="submit the job, or create the asset, again from its files: what is damaged is stored anew; "
+            "'mlctl workspace verify' says what else is",
         )
 
 
-@contextmanager
-def _translated(folder: Path, *, whole: bool = True) -> Iterator[None]:
-    try:
-        yield
-    except FileExistsError as error:
-        raise ConflictError(f"{error.filename2 or error.filename} is there already") from error
-    except OSError as error:
-        raise translate_os_error(error, folder, whole=whole) from error
-
-
-def _feed(digest: hashlib._Hash, file: BinaryIO) -> None:
-    while chunk := file.read(CHUNK):
-        digest.update(chunk)
-
-
-def _has_size(path: Path, size: int) -> bool:
-    try:
-        return path.stat().st_size == size
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-
-
-def _move(path: Path, place: Path) -> None:
-    try:
-        path.replace(place)
-    except FileNotFoundError:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(place)
+def _snapshot(entries: Sequence[TreeEntry], digest: str, folder_hash: str, warnings: list[str]) -> Snapshot:
+    files = [entry.size for entry in entries if entry.kind == "file"]
+    return Snapshot(digest, folder_hash, len(files), sum(files), tuple(warnings))

@@ -43,11 +43,14 @@ class TreeEntry:
     """Device, inode, mtime and ctime in nanoseconds: a change of the content changes one of them."""
 
 
-def walk(folder: Path, *, skipped: list[str] | None = None) -> Iterator[TreeEntry]:
+def walk(
+    folder: Path, *, skipped: list[str] | None = None, leaving: list[tuple[str, str]] | None = None
+) -> Iterator[TreeEntry]:
     """The tree of a folder in a fixed order. Ignored folders are not entered. `folder` may also be a single file.
 
     What cannot be taken (devices, pipes, sockets, links that lead back into themselves) is left out, and a sentence
-    about it is added to `skipped`. Raises NotFoundError and AuthError.
+    about it is added to `skipped`. Links that lead out of the folder are added to `leaving`, with where they lead.
+    Raises NotFoundError and AuthError.
     """
     sentences = skipped if skipped is not None else []
     root = os.fspath(folder.absolute())
@@ -57,6 +60,9 @@ def walk(folder: Path, *, skipped: list[str] | None = None) -> Iterator[TreeEntr
         raise NotFoundError(f"there is no folder {folder}", hint="check the path") from error
     except OSError as error:
         raise translate_os_error(error, folder, writing=False) from error
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        sentences.append(_not_taken(folder.name, status))
+        return
     if not stat.S_ISDIR(status.st_mode):
         yield _file_entry(folder.absolute().name, root, status)
         return
@@ -72,6 +78,8 @@ def walk(folder: Path, *, skipped: list[str] | None = None) -> Iterator[TreeEntr
             if entry is None:
                 continue
             empty = False
+            if is_link and leaving is not None and (target := _outside(f"{place}/{name}", root)):
+                leaving.append((prefix + name, target))
             if isinstance(entry, TreeEntry):
                 yield entry
                 continue
@@ -144,8 +152,18 @@ def _look(
         return None if is_link and rules.ignores(path, is_folder=True) else status
     if stat.S_ISREG(status.st_mode):
         return _file_entry(path, place, status)
-    sentences.append(f"{path} is not a file but a {_kind(status.st_mode)}; it was left out")
+    sentences.append(_not_taken(path, status))
     return None
+
+
+def _not_taken(path: str, status: os.stat_result) -> str:
+    return f"{path} is not a file but a {_kind(status.st_mode)}; it was left out"
+
+
+def _outside(place: str, root: str) -> str | None:
+    """Where a link leads, when that is outside of the root."""
+    target, inside = os.path.realpath(place), os.path.realpath(root)
+    return None if target == inside or target.startswith(inside.rstrip("/") + "/") else target
 
 
 def _file_entry(path: str, place: str, status: os.stat_result) -> TreeEntry:

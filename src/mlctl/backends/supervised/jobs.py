@@ -73,7 +73,8 @@ class SupervisedJobs:
         """Take the snapshot, store the job and its folder in one step, and move the queue on."""
         if self._check:
             self._check(plan.payload)
-        with _translated(self._store.folder):
+        # the code must not be removed before the job that names it is stored
+        with _translated(self._store.folder), self._store.content.adding():
             materials.check_inputs(plan.payload["inputs"], self._store)
             staying = check_datastores(plan.payload, self._store, self._settings.environ)
             digest, properties, skipped = self._snapshot(plan)

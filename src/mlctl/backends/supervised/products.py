@@ -31,7 +31,8 @@ def register_outputs(job: str, outputs: Iterable[dict[str, Any]], store: Workspa
             place = output_places(job, store)[data["name"]]
             if not place.exists():
                 raise NotFoundError(f"the job did not write it ({place})")
-            registered.append(registrar.keep(registrar.from_place(asset, place, job=job, output=data["name"])))
+            with store.content.adding():
+                registered.append(registrar.keep(registrar.from_place(asset, place, job=job, output=data["name"])))
         except MlctlError as error:
             error.message = f"outputs.{data['name']} was not registered as {kind} '{wanted['name']}': {error.message}"
             raise
