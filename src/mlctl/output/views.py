@@ -54,6 +54,16 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         Column("Location", "location"),
         Column("Description", "description"),
     ),
+    "datastore list": (
+        Column("Name", "name"),
+        Column("Type", "type"),
+        Column("AccountName", "account_name"),
+    ),
+    "connection list": (
+        Column("Name", "name"),
+        Column("Type", "type"),
+        Column("Target", "target"),
+    ),
     "compute list": (
         Column("Name", "name"),
         Column("Type", "type"),

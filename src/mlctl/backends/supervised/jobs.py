@@ -16,6 +16,7 @@ from mlctl.assets.mlflow_runs import job_of_run
 from mlctl.assets.places import output_places
 from mlctl.backends.base import LogChunk, LogCursor, Plan
 from mlctl.backends.supervised import materials
+from mlctl.backends.supervised.datastores import check_datastores, variables_used
 from mlctl.backends.supervised.lineage import job_links
 from mlctl.backends.supervised.logs import read_log
 from mlctl.backends.supervised.payload import Place, unused_fields
@@ -77,7 +78,9 @@ class SupervisedJobs:
         # the code must not be removed before the job that names it is stored
         with _translated(self._store.folder), self._store.content.adding():
             materials.check_inputs(plan.payload["inputs"], self._store)
+            staying = check_datastores(plan.payload, self._store, self._settings.environ)
             digest, properties, skipped = self._snapshot(plan)
+            skipped = [*skipped, *staying]
             document = {key: value for key, value in plan.record.items() if key not in _COLUMNS}
             if skipped:
                 document["warnings"] = skipped
@@ -98,7 +101,7 @@ class SupervisedJobs:
             )
             folder = self._store.jobs.new_folder()
             try:
-                keep_submitter(folder, self._settings, cwd=Path.cwd())
+                keep_submitter(folder, self._settings, cwd=Path.cwd(), further=variables_used(self._store))
                 kept = {**plan.to_dict(), "code_digest": digest, "build_digest": _build_digest(plan.spec)}
                 links = job_links(record, kept, lambda run: job_of_run(self._store, run))
                 record = self._store.jobs.insert(record, plan=kept, folder=folder, links=links)

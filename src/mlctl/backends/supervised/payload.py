@@ -22,6 +22,7 @@ from mlctl.backends.supervised.processes import JOB_MARK
 from mlctl.backends.supervised.tracking import experiment_id
 from mlctl.entities.command_job import CommandJob, Input, Output
 from mlctl.entities.compute import Compute
+from mlctl.entities.datastore import BUILT_IN
 from mlctl.errors import UnsupportedError
 from mlctl.spec.references import substitute, substitute_optional
 
@@ -206,8 +207,9 @@ def _output(job: CommandJob, given: Output, folder: JobFolder, place: Place) -> 
             hint="give the output another name",
         )
     target = str(folder.named_output(given.name))
+    deliver = None
     if given.path:
-        target = _datastore_target(job, given, place)
+        target, deliver = _datastore_target(job, given, place)
     elif given.type == "uri_file":
         target = f"{target}/{given.name}"
     planned: dict[str, Any] = {
@@ -217,13 +219,19 @@ def _output(job: CommandJob, given: Output, folder: JobFolder, place: Place) -> 
         "uri": given.path or output_uri(job.name or "", given.name),
         "target": target,
     }
+    if deliver:
+        planned["deliver"] = deliver
     if given.asset_name:
         planned["asset"] = {"name": given.asset_name, "version": given.asset_version}
     return planned
 
 
-def _datastore_target(job: CommandJob, given: Output, place: Place) -> str:
-    """Folder of an output with a `path`: a place on one of the workspace's own datastores."""
+def _datastore_target(job: CommandJob, given: Output, place: Place) -> tuple[str, str | None]:
+    """Where an output with a `path` is written, and the address that it is brought to at the end.
+
+    On one of the workspace's own datastores it is written where it belongs. For any other one it is written into the
+    job's folder: what that datastore is, is not a plan's business.
+    """
     key = f"outputs.{given.name}.path"
     macros = {"name": job.name or "", "output_name": given.name, "default_datastore": "workspaceblobstore"}
     uri = substitute(given.path or "", macros.get)
@@ -238,7 +246,11 @@ def _datastore_target(job: CommandJob, given: Output, place: Place) -> str:
             f"{job.where(key)}{key}: cannot write to {uri!r}",
             hint="leave `path` out, or use azureml://datastores/workspaceblobstore/paths/<folder>",
         )
-    return str(PurePosixPath(place.folder) / "datastores" / datastore / path)
+    if datastore in BUILT_IN:
+        return str(PurePosixPath(place.folder) / "datastores" / datastore / path), None
+    target = place.job_folder(job.name or "").named_output(given.name)
+    file = PurePosixPath(path).name or given.name
+    return str(target / file if given.type == "uri_file" else target), f"azureml://datastores/{datastore}/paths/{path}"
 
 
 def _values(job: CommandJob, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> dict[str, str]:
