@@ -154,10 +154,11 @@ class Registrar:
             return self._made_by_job(asset, reference)
         if reference.kind == ASSET:
             return self._same_files(asset, reference)
-        return Draft(
-            replace(asset, path=reference.text),
-            (Link(Node(PATH, reference.text), _node(asset), "path"),) if reference.kind != DATASTORE else (),
-        )
+        from mlctl.store.downloads import printable_url
+
+        # a signature stays in the path, which only readers of the data need
+        origin = Link(Node(PATH, printable_url(reference.text)), _node(asset), "path")
+        return Draft(replace(asset, path=reference.text), () if reference.kind == DATASTORE else (origin,))
 
     def _made_by_job(self, asset: Asset, reference: Reference) -> Draft:
         if reference.kind == RUN:

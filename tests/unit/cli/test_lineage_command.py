@@ -121,6 +121,14 @@ def test_what_does_not_exist_or_makes_no_sense(call: Call, words: tuple[str, ...
     assert (answer.code, answer.out) == (code, "")
 
 
+def test_no_signature_gets_into_the_lineage(call: Call) -> None:
+    address = "https://a.blob.core.windows.net/c/x.csv"
+    call("data", "create", "-n", "far", "-t", "uri_file", "--path", f"{address}?sv=1&sig=abcdefghijklmnopqrstu")
+    (origin,) = call("data", "why", "far:1").json["made_from"]
+    assert origin["node"].startswith(f"path/{address}")
+    assert "abcdefghij" not in origin["node"]
+
+
 @pytest.mark.usefixtures("chain")
 def test_diff(call: Call, on_terminal: Callable[..., str]) -> None:
     found = call("job", "diff", "train", "again").json

@@ -21,7 +21,7 @@ DATA, JOB, MODEL = Node("data", "iris", "1"), Node("job", "train"), Node("model"
         DATA,
         JOB,
         Node("path", "/a/b.csv"),
-        Node("environment", "azureml://registries/r/e", "@latest"),
+        Node("environment", "e", "@latest"),
         Node("git", "a1"),
     ],
 )

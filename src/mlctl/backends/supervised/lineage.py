@@ -57,12 +57,10 @@ def _used(
 
 
 def _node(text: str, kind: str, job_of_run: Callable[[str], str | None] = lambda run: run) -> Node:
-    """What a text of a spec refers to; an asset of a registry keeps its registry in its name."""
+    """What a text of a spec refers to; an asset of a registry is named by its address, as `share` does."""
     reference = parse(text)
-    if reference.kind == ASSET:
-        version = reference.version or f"@{reference.label or 'latest'}"
-        place = f"azureml://registries/{reference.registry}/" if reference.registry else ""
-        return Node(kind, f"{place}{reference.name}", version)
+    if reference.kind == ASSET and reference.registry is None:
+        return Node(kind, reference.name or "", reference.version or f"@{reference.label or 'latest'}")
     job = reference.job or ""
     if reference.kind == JOB_OUTPUT:
         return Node(JOB, job)

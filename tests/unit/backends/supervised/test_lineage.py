@@ -24,7 +24,7 @@ def links(document: dict[str, Any] | None = None, plan: dict[str, Any] | None = 
         ("uri_folder", "azureml:iris:1", "data/iris/1"),
         ("mltable", "azureml:iris@latest", "data/iris/@latest"),
         ("mlflow_model", "azureml:iris:1", "model/iris/1"),
-        ("uri_file", "azureml://registries/r/data/iris/versions/2", "data/azureml://registries/r/iris/2"),
+        ("uri_file", "azureml://registries/r/data/iris/versions/2", "path/azureml://registries/r/data/iris/versions/2"),
         ("uri_file", "azureml://jobs/before/outputs/model/paths/m.bin", "job/before"),
         ("uri_file", "runs:/run1/model", "job/before"),
         ("uri_file", "runs:/unknown/model", "path/runs:/unknown/model"),
