@@ -14,7 +14,7 @@ from mlctl.assets.places import local_place
 from mlctl.assets.resolver import Resolver
 from mlctl.entities.asset import COMPONENT, DATA, ENVIRONMENT, MODEL, Asset, fingerprint_of
 from mlctl.entities.clock import Clock
-from mlctl.entities.lineage import JOB, PATH, Link, Node
+from mlctl.entities.lineage import JOB, PATH, Link, Node, node_of
 from mlctl.errors import ConflictError, NotFoundError, UnavailableError
 from mlctl.settings.user import current_user
 from mlctl.spec.check import SpecCheck
@@ -176,7 +176,7 @@ class Registrar:
             except NotFoundError:
                 continue
             if found is not None:
-                link = Link(Node(kind, found.name, found.version), _node(asset), "files")
+                link = Link(node_of(found), _node(asset), "files")
                 return Draft(replace(asset, path=found.path, content=found.content), (link,))
         return Draft(replace(asset, path=self.resolver.get(reference.text, asset.kind).path))
 
