@@ -70,6 +70,7 @@ class Registrar:
         Raises ConflictError when the version exists with other content, NotFoundError for files that are not there,
         and the errors of the content store.
         """
+        # whoever cleans up waits until the version that names the files is written
         with self.store.content.adding():
             draft = self.draft(kind, spec)
             return self.keep(draft), draft.warnings
@@ -122,17 +123,17 @@ class Registrar:
 
     def from_place(self, asset: Asset, place: Path, *, job: str | None = None, output: str = "") -> Draft:
         """The draft of data or a model whose files are at `place`, made by a job when that is given."""
-        # a job's own links must not bring in what only the user may read
-        kept = keep_files(self.store, place, progress=self.progress, may_leave=job is None)
+        kept = self.keep_files(place, made_by_job=job is not None)
         links = () if job is None else (Link(Node(JOB, job), _node(asset), f"output {output}".strip()),)
         properties = dict(asset.properties)
         if job is not None:
             properties["azureml.jobName"] = job
-        return Draft(replace(asset, path=kept.path, content=kept.content, properties=properties), links, kept.warnings)
+        asset = replace(asset, path=kept.path, content=kept.content, properties=properties)
+        return Draft(asset, links, kept.warnings)
 
-    def keep_files(self, place: Path) -> StoredFiles:
+    def keep_files(self, place: Path, *, made_by_job: bool = False) -> StoredFiles:
         """Store a file or a folder by its content and show it in the workspace's own datastore."""
-        return keep_files(self.store, place, progress=self.progress)
+        return keep_files(self.store, place, progress=self.progress, made_by_job=made_by_job)
 
     def _files(self, asset: Asset, spec: SpecCheck) -> Draft:
         """Data or a model: a local path and a job's output are stored, any other address is kept as it is."""
@@ -184,7 +185,8 @@ class Registrar:
         if not Path(environment.build.path).is_absolute():
             return Draft(replace(asset, document={**document, "build": {**build, "path": environment.build.path}}))
         kept = self.keep_files(Path(environment.build.path))
-        return Draft(replace(asset, content=kept.content, path=kept.path, document={**document, "build": build}))
+        asset = replace(asset, content=kept.content, path=kept.path, document={**document, "build": build})
+        return Draft(asset, warnings=kept.warnings)
 
     def _component(self, asset: Asset, spec: SpecCheck) -> Draft:
         """The code folder is stored; an environment inside is kept with its conda file read."""
@@ -202,14 +204,15 @@ class Registrar:
                     Link(Node(COMPONENT, inner.name, inner.version), _node(asset), ".".join(map(str, path))),
                 )
         code = document.pop("code", None)
+        warnings: tuple[str, ...] = ()
         if isinstance(code, str):
             reference = parse(code)
             if reference.kind in (LOCAL, FILE):
                 kept = self.keep_files(absolute(spec.document, reference.path or ""))
-                asset = replace(asset, content=kept.content, path=kept.path)
+                asset, warnings = replace(asset, content=kept.content, path=kept.path), kept.warnings
             else:
                 document["code"] = code
-        return Draft(replace(asset, document=document), links)
+        return Draft(replace(asset, document=document), links, warnings)
 
     def _anonymous(self, spec: SpecCheck) -> Asset:
         """A component that another one holds: registered without a name of its own, once for each content."""
@@ -228,17 +231,16 @@ class StoredFiles:
 
 
 def keep_files(
-    store: WorkspaceStore, place: Path, *, progress: Progress | None = None, may_leave: bool = True
+    store: WorkspaceStore, place: Path, *, progress: Progress | None = None, made_by_job: bool = False
 ) -> StoredFiles:
     """Store a file or a folder by its content and show it in the workspace's own datastore.
 
-    `may_leave`: whether links may lead out of the folder. Raises the errors of `ContentStore.add_tree`.
+    What a job made may hold no links that lead out of it. Raises the errors of the content store.
     """
-    with store.content.adding():
-        kept = store.content.add_tree(place, progress=progress, may_leave=may_leave)
-        shown = expose(store, kept.digest, place.name)
+    kept = store.content.add_tree(place, progress=progress, may_leave=not made_by_job)
+    shown = expose(store, kept.digest, place.name)
     end = "/" if shown.is_dir() else ""
-    return StoredFiles(kept.digest, address(kept.digest, place.name) + end, kept.warnings)
+    return StoredFiles(kept.digest, f"{address(kept.digest, place.name)}{end}", kept.warnings)
 
 
 def _first(paths: list[str]) -> str:

@@ -29,3 +29,12 @@ update = update_verb(COMPONENT)
 archive = archive_verb(COMPONENT, archived=True)
 restore = archive_verb(COMPONENT, archived=False)
 label = label_verb(COMPONENT)
+
+
+@command(accepted=POLICY)
+def prepare_for_sign(context: Context, *, file: File) -> None:
+    """Write the catalog of a component's code folder (catalog.json, catalog.json.sig), ready to be signed."""
+    from mlctl.operations.signing import prepare_for_sign as write_catalog
+
+    for path in write_catalog(file):
+        context.say.info(f"wrote {path}")

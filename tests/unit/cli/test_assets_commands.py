@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -168,3 +170,18 @@ def test_tables_and_help(call: Call, data: Path) -> None:
         words = call(group, "--help").out
         for verb in ("create", "show", "list", "update", "archive", "restore", "label", "validate"):
             assert verb in words
+
+
+def test_the_catalog_of_a_component_names_every_file_with_its_digest(call: Call, data: Path) -> None:
+    Path("step.yml").write_text("type: command\nname: s\ncode: d\ncommand: ls\nenvironment: {image: x}\n")
+    (data / ".amlignore").write_text("sub\n")
+    for _ in range(2):  # the catalog itself is not in it
+        assert call("component", "prepare-for-sign", "-f", "step.yml").code == 0
+    catalog = json.loads((data / "catalog.json").read_text())
+    assert catalog["HashAlgorithm"] == "SHA256"
+    assert catalog["CatalogItems"] == {
+        name: hashlib.sha256((data / name).read_bytes()).hexdigest().upper() for name in (".amlignore", "a.csv")
+    }
+    assert (data / "catalog.json.sig").read_bytes() == (data / "catalog.json").read_bytes()
+    Path("none.yml").write_text("type: command\nname: s\ncommand: ls\nenvironment: {image: x}\n")
+    assert call("component", "prepare-for-sign", "-f", "none.yml").code == 2
