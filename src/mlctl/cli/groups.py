@@ -23,8 +23,6 @@ class Entry(NamedTuple):
 
 
 _SPECS = (
-    ("datastore", "datastores"),
-    ("connection", "connections"),
     ("online-endpoint", "online endpoints"),
     ("online-deployment", "online deployments"),
     ("batch-endpoint", "batch endpoints"),
@@ -50,6 +48,16 @@ ENTRIES: tuple[Entry, ...] = (
         "environment", "mlctl.cli.environment", "Environments: images and packages with versions.", family="environment"
     ),
     Entry("component", "mlctl.cli.component", "Components: steps of pipelines with versions.", family="component"),
+    Entry(
+        "datastore", "mlctl.cli.datastore", "Storage under a name: blob, data lake, S3, folders.", family="datastore"
+    ),
+    Entry(
+        "connection",
+        "mlctl.cli.connection",
+        "How services outside are reached, their keys by reference.",
+        status="preview",
+        family="connection",
+    ),
     Entry("validate", "mlctl.cli.validate", "Check specs of any kind offline, with line and fix.", "validate"),
     Entry("lint", "mlctl.cli.lint", "What each back end honours, approximates or refuses.", "lint"),
     Entry("explain", "mlctl.cli.explain", "What a problem's code means, with an example.", "explain"),

@@ -21,6 +21,13 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         Column("Type", "type"),
         Column("Created", "creation_context.created_at"),
     ),
+    "job diff": (
+        Column("Section", "section"),
+        Column("Key", "key"),
+        Column("Left", "left"),
+        Column("Right", "right"),
+        Column("Difference", "difference"),
+    ),
     "validate": (
         Column("File", "file"),
         Column("Line", "line"),
@@ -46,6 +53,16 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         Column("Name", "name"),
         Column("Location", "location"),
         Column("Description", "description"),
+    ),
+    "datastore list": (
+        Column("Name", "name"),
+        Column("Type", "type"),
+        Column("AccountName", "account_name"),
+    ),
+    "connection list": (
+        Column("Name", "name"),
+        Column("Type", "type"),
+        Column("Target", "target"),
     ),
     "compute list": (
         Column("Name", "name"),
