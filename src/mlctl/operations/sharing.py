@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from mlctl.assets.places import local_place
+from mlctl.assets.files import place_of
 from mlctl.assets.registration import ANONYMOUS, keep_files
 from mlctl.entities.asset import COMPONENT, Asset
 from mlctl.entities.lineage import Link, node_of
@@ -27,7 +27,7 @@ def put(
     that is there with other content, NotFoundError for files that are gone.
     """
     if asset.content is None and asset.path is not None and parse(asset.path).kind == DATASTORE:
-        kept = keep_files(store, local_place(asset.path, store))
+        kept = keep_files(store, place_of(asset.path, store))
         asset = replace(asset, content=kept.content, path=kept.path)
 
     def shared_inner(text: str) -> str:
