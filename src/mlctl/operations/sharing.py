@@ -10,10 +10,12 @@ from mlctl.assets.files import place_of
 from mlctl.assets.registration import ANONYMOUS, keep_files
 from mlctl.entities.asset import COMPONENT, Asset
 from mlctl.entities.lineage import Link, node_of
+from mlctl.errors import UsageError
 from mlctl.registry.content import Progress
 from mlctl.registry.copying import publish
 from mlctl.registry.known import OpenRegistry
 from mlctl.spec.references import ASSET, DATASTORE, parse
+from mlctl.spec.rules.names import ASSET as ASSET_NAME
 from mlctl.store.workspaces import WorkspaceStore
 
 
@@ -52,7 +54,10 @@ def share(
     now: float,
     progress: Progress | None = None,
 ) -> Asset:
-    """As `put`, under that name and version, and noted in the lineage."""
+    """As `put`, under that name and version, and noted in the lineage. Raises UsageError for what cannot be a name."""
+    for word, text in (("name", name), ("version", version)):
+        if not ASSET_NAME.pattern.fullmatch(text):
+            raise UsageError(f"'{text}' cannot be the {word} of an asset", hint=f"use {ASSET_NAME.words}")
     wanted = replace(asset, name=name, version=version, anonymous=False)
     shared = put(wanted, store, registry, now=now, progress=progress)
     store.links.add([Link(node_of(asset), node_of(shared), "shared as")])

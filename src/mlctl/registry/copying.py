@@ -12,6 +12,7 @@ from mlctl.registry.content import Content, Progress, copy_tree, tree_entries
 from mlctl.registry.files import FolderFiles
 from mlctl.registry.known import OpenRegistry
 from mlctl.store.assets import version_conflict
+from mlctl.store.shelves import translated
 from mlctl.store.uploads import address, expose, is_single_file
 from mlctl.store.workspaces import WorkspaceStore
 
@@ -43,7 +44,8 @@ def fetch(asset: Asset, registry: OpenRegistry, store: WorkspaceStore) -> Asset:
     if asset.content is None:
         return asset
     # nothing may remove it before what is made with it is written, such as a job; see `ContentStore`
-    store.content.guard.keep()
+    with translated(store.folder):
+        store.content.guard.keep()
     content = workspace_content(store)
     copy_tree(asset.content, registry.content, content)
     entries = tree_entries(content.read_tree(asset.content), asset.content)

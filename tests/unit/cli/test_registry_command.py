@@ -89,6 +89,8 @@ def test_sharing_again_changes_nothing_and_other_content_is_refused(call: Call, 
         "--share-with-version", "2.0",
     )  # fmt: skip
     assert (renamed.json["name"], renamed.json["version"]) == ("flower", "2.0")
+    for option in ("--share-with-name", "--share-with-version"):
+        assert call("model", "share", "-n", "iris", "-v", "2", "--registry-name", "team", option, "../x").code == 2
     assert call("model", "share", "-n", "iris", "-v", "9", "--registry-name", "team").code == 3
     assert call("model", "share", "-n", "iris", "-v", "1", "--registry-name", "other").code == 3
     assert call("data", "share", "-n", "iris", "-v", "1", "--registry-name", "team").code == 3
