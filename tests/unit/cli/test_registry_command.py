@@ -73,6 +73,15 @@ def test_a_registry_out_of_reach_is_listed_with_the_reason(call: Call, shared: P
     assert str(shared) in listed["state_reason"]
     assert call("registry", "show", "-n", "team").code == 3
     assert call("registry", "delete", "-n", "team", "--delete-content", "-y").code == 3
+    for words in (
+        ("model", "share", "-n", "iris", "-v", "1", "--registry-name", "team"),
+        ("model", "list", "--registry-name", "team"),
+        ("registry", "import", "-n", "team", "--from", "x.tar"),
+        ("model", "create", "-n", "own", "--path", "azureml://registries/team/models/iris/versions/1"),
+    ):
+        answer = call(*words)
+        assert (answer.code, "not at" in answer.err) == (3, True), answer.err
+    assert not shared.exists()
 
 
 def test_sharing_again_changes_nothing_and_other_content_is_refused(call: Call, shared: Path) -> None:
