@@ -12,7 +12,7 @@ from mlctl.assets.mlflow_runs import run_artifact
 from mlctl.assets.model_formats import checked_type
 from mlctl.assets.places import local_place
 from mlctl.assets.resolver import Resolver
-from mlctl.entities.asset import COMPONENT, DATA, ENVIRONMENT, MODEL, Asset, fingerprint_of
+from mlctl.entities.asset import AREAS, COMPONENT, DATA, ENVIRONMENT, MODEL, Asset, fingerprint_of
 from mlctl.entities.clock import Clock
 from mlctl.entities.lineage import JOB, PATH, Link, Node, node_of
 from mlctl.errors import ConflictError, NotFoundError, UnavailableError
@@ -170,7 +170,8 @@ class Registrar:
 
     def _same_files(self, asset: Asset, reference: Reference) -> Draft:
         """The files of another asset under a new name."""
-        for kind in (asset.kind, DATA, MODEL):
+        named = next((kind for kind, area in AREAS.items() if area == reference.asset_type), None)
+        for kind in (asset.kind, DATA, MODEL) if named is None else (named,):
             try:
                 found = self.resolver.find(reference.text, kind)
             except NotFoundError:
@@ -178,7 +179,7 @@ class Registrar:
             if found is not None:
                 link = Link(node_of(found), _node(asset), "files")
                 return Draft(replace(asset, path=found.path, content=found.content), (link,))
-        return Draft(replace(asset, path=self.resolver.get(reference.text, asset.kind).path))
+        return Draft(replace(asset, path=self.resolver.get(reference.text, named or asset.kind).path))
 
     def _environment(self, asset: Asset, spec: SpecCheck) -> Draft:
         """The conda file is read into the asset, the build context is stored."""

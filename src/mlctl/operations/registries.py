@@ -40,8 +40,11 @@ def registries_of(settings: Settings, clock: Clock | None = None) -> Registries:
 
 
 def open_registry(settings: Settings, name: str) -> OpenRegistry:
-    """A registry by its name: `assets` is its table, `content` its files. Raises NotFoundError."""
-    return registries_of(settings).open(name)
+    """A registry by its name: `assets` is its table, `content` its files. Raises NotFoundError.
+
+    Also when it is not where it was: nobody must write into the empty folder of a share that is not mounted.
+    """
+    return _reached(registries_of(settings).open(name))
 
 
 def registry_sources(settings: Settings, store: WorkspaceStore) -> Callable[[str], RegistrySource | None]:
@@ -49,7 +52,7 @@ def registry_sources(settings: Settings, store: WorkspaceStore) -> Callable[[str
     known = registries_of(settings)
 
     def open_source(name: str) -> RegistrySource | None:
-        return RegistrySource(known.open(name), store) if known.knows(name) else None
+        return RegistrySource(_reached(known.open(name)), store) if known.knows(name) else None
 
     return open_source
 
@@ -67,6 +70,11 @@ def find(settings: Settings, reference: Reference) -> tuple[Asset, OpenRegistry]
     registry = open_registry(settings, reference.registry)
     kind, name = _KINDS[reference.asset_type], reference.name or ""
     return registry.assets.resolve(kind, name, version=reference.version, label=reference.label), registry
+
+
+def _reached(registry: OpenRegistry) -> OpenRegistry:
+    assert registry.facts
+    return registry
 
 
 def describe(registry: Registry, settings: Settings) -> dict[str, Any]:

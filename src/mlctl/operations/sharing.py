@@ -6,17 +6,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from mlctl.assets.places import local_place
+from mlctl.assets.files import place_of
 from mlctl.assets.registration import ANONYMOUS, keep_files
 from mlctl.entities.asset import COMPONENT, Asset
 from mlctl.entities.lineage import Link, node_of
+from mlctl.errors import UsageError
+from mlctl.registry.content import Progress
 from mlctl.registry.copying import publish
 from mlctl.registry.known import OpenRegistry
 from mlctl.spec.references import ASSET, DATASTORE, parse
+from mlctl.spec.rules.names import ASSET as ASSET_NAME
 from mlctl.store.workspaces import WorkspaceStore
 
 
-def put(asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, now: float) -> Asset:
+def put(
+    asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, now: float, progress: Progress | None = None
+) -> Asset:
     """Copy an asset of the workspace, or one that is to become one, into a registry; it keeps name and version.
 
     Data that only points to a datastore of the workspace is stored with its files, as nobody else has the datastore.
@@ -24,7 +29,7 @@ def put(asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, now: flo
     that is there with other content, NotFoundError for files that are gone.
     """
     if asset.content is None and asset.path is not None and parse(asset.path).kind == DATASTORE:
-        kept = keep_files(store, local_place(asset.path, store))
+        kept = keep_files(store, place_of(asset.path, store))
         asset = replace(asset, content=kept.content, path=kept.path)
 
     def shared_inner(text: str) -> str:
@@ -36,12 +41,25 @@ def put(asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, now: flo
 
     if asset.kind == COMPONENT:
         asset = replace(asset, document=_with_texts(asset.document, shared_inner))
-    return publish(asset, store, registry, now=now)
+    return publish(asset, store, registry, now=now, progress=progress)
 
 
-def share(asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, name: str, version: str, now: float) -> Asset:
-    """As `put`, under that name and version, and noted in the lineage."""
-    shared = put(replace(asset, name=name, version=version, anonymous=False), store, registry, now=now)
+def share(
+    asset: Asset,
+    store: WorkspaceStore,
+    registry: OpenRegistry,
+    *,
+    name: str,
+    version: str,
+    now: float,
+    progress: Progress | None = None,
+) -> Asset:
+    """As `put`, under that name and version, and noted in the lineage. Raises UsageError for what cannot be a name."""
+    for word, text in (("name", name), ("version", version)):
+        if not ASSET_NAME.pattern.fullmatch(text):
+            raise UsageError(f"'{text}' cannot be the {word} of an asset", hint=f"use {ASSET_NAME.words}")
+    wanted = replace(asset, name=name, version=version, anonymous=False)
+    shared = put(wanted, store, registry, now=now, progress=progress)
     store.links.add([Link(node_of(asset), node_of(shared), "shared as")])
     return shared
 

@@ -73,6 +73,15 @@ def test_a_registry_out_of_reach_is_listed_with_the_reason(call: Call, shared: P
     assert str(shared) in listed["state_reason"]
     assert call("registry", "show", "-n", "team").code == 3
     assert call("registry", "delete", "-n", "team", "--delete-content", "-y").code == 3
+    for words in (
+        ("model", "share", "-n", "iris", "-v", "1", "--registry-name", "team"),
+        ("model", "list", "--registry-name", "team"),
+        ("registry", "import", "-n", "team", "--from", "x.tar"),
+        ("model", "create", "-n", "own", "--path", "azureml://registries/team/models/iris/versions/1"),
+    ):
+        answer = call(*words)
+        assert (answer.code, "not at" in answer.err) == (3, True), answer.err
+    assert not shared.exists()
 
 
 def test_sharing_again_changes_nothing_and_other_content_is_refused(call: Call, shared: Path) -> None:
@@ -89,6 +98,8 @@ def test_sharing_again_changes_nothing_and_other_content_is_refused(call: Call, 
         "--share-with-version", "2.0",
     )  # fmt: skip
     assert (renamed.json["name"], renamed.json["version"]) == ("flower", "2.0")
+    for option in ("--share-with-name", "--share-with-version"):
+        assert call("model", "share", "-n", "iris", "-v", "2", "--registry-name", "team", option, "../x").code == 2
     assert call("model", "share", "-n", "iris", "-v", "9", "--registry-name", "team").code == 3
     assert call("model", "share", "-n", "iris", "-v", "1", "--registry-name", "other").code == 3
     assert call("data", "share", "-n", "iris", "-v", "1", "--registry-name", "team").code == 3

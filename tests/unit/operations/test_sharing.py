@@ -91,6 +91,8 @@ def test_names_of_registries_that_are_not_known_stay_as_they_are(
     resolver = Resolver(stores[0], registry_sources(settings, stores[0]))
     curated = Environment(reference="azureml://registries/azureml/environments/sklearn-1.5/labels/latest")
     assert resolve_environment(curated, resolver) == curated
+    with pytest.raises(NotFoundError, match="no registry named 'other'"):
+        resolver.get("azureml://registries/other/data/x/versions/1", "data")
     with pytest.raises(NotFoundError, match="in registry 'team'"):
         resolve_environment(Environment(reference="azureml://registries/team/environments/x/versions/1"), resolver)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -88,6 +89,24 @@ def test_without_hard_links_a_file_is_created_once(tmp_path: Path, monkeypatch: 
     assert won.count(True) == 1
     assert files.read("a/record") == str(won.index(True)).encode()
     assert files.names("incoming") == []
+
+
+def test_folders_have_the_rights_of_the_first_and_files_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "share").mkdir()
+    (tmp_path / "share").chmod(0o2770)
+    before = os.umask(0o077)
+    try:
+        files = FolderFiles(tmp_path / "share")
+        files.create("a/b/c.json", b"")
+        files.put("a/d/e", b"")
+        files.receive("files/ab/x", [b"content"], DIGEST)
+    finally:
+        os.umask(before)
+    folders = [path for path in (tmp_path / "share").rglob("*") if path.is_dir()]
+    assert len(folders) == 6
+    assert {path.stat().st_mode & 0o7777 for path in folders} == {0o2770}
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "share").rglob("*") if path.is_file()}
+    assert modes == {"c.json": 0o644, "e": 0o644, "x": 0o444}
 
 
 def test_errors_of_the_system_say_what_to_do(tmp_path: Path) -> None:
