@@ -37,6 +37,8 @@ COMMANDS: dict[str, set[str]] = {
     "job list -o table": STORE,
     "compute list": STORE,
     "workspace list": STORE,
+    "workspace verify": STORE,
+    "gc --plan": STORE,
     "workspace show -o yaml": STORE | {"cython_runtime", "yaml"},
     "registry create --help": STORE,
     "registry list": STORE,

@@ -68,6 +68,7 @@ def create(
     if dry_run:
         return Result(prepared.plan.to_dict())
     record = prepared.backend.jobs.submit(prepared.plan)
+    context.store.content.release()  # what was fetched for it has its record: nobody who cleans up waits for the log
     for warning in record.document.get("warnings", []):
         context.say.warning(warning)
     exit_code = 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlctl.entities.asset import ASSET_KINDS, Asset
-from mlctl.entities.lineage import JOB
+from mlctl.entities.lineage import JOB, node_from_text
 from mlctl.errors import MlctlError, NotFoundError, UnavailableError
 from mlctl.store.references import code_of_jobs, existing_nodes
 from mlctl.store.shelves import FILES, TREES, digest_of, has_size, translated
@@ -147,7 +147,7 @@ class Inspection:
         existing = existing_nodes(self._store.database)
         for row in self._store.database.each("SELECT downstream, upstream FROM links"):
             for node in (row["downstream"], row["upstream"]):
-                if node.partition("/")[0] in (*ASSET_KINDS, JOB) and node not in existing:
+                if node not in existing and self._is_own(node):
                     told = f"{row['downstream']} was made with {row['upstream']}, but {node} is not there"
                     yield Problem(LINK, node, told, "restore the workspace's folder from a backup, or live without it")
         for row in self._store.database.each("SELECT kind, name, label, version FROM asset_labels"):
@@ -155,6 +155,15 @@ class Inspection:
                 told = f"points to version {row['version']}, which is not there"
                 fix = f"point it to another version, or remove it: mlctl {row['kind']} label"
                 yield Problem(LABEL, f"{row['kind']} {row['name']}@{row['label']}", told, fix)
+
+    def _is_own(self, node: str) -> bool:
+        """Whether a node was an asset or a job of this workspace: a registry's, and those without a record, are not."""
+        thing = node_from_text(node)
+        if thing.kind not in ASSET_KINDS:
+            return thing.kind == JOB
+        # the name stays when a version is removed
+        sql = "SELECT 1 FROM asset_names WHERE kind = ? AND name = ?"
+        return bool(self._store.database.read(sql, (thing.kind, thing.name)))
 
     def _holds(self, path: Path, digest: str) -> bool:
         def count(size: int) -> None:

@@ -126,12 +126,18 @@ def test_jobs_need_their_code_and_their_folder(store: WorkspaceStore, add: Calla
 
 
 def test_names_that_lead_nowhere_are_found(store: WorkspaceStore, asset: Asset) -> None:
-    store.links.add([Link(Node("model", "gone", "1"), Node(DATA, "data", "1"), "input")])
+    store.links.add(
+        [Link(Node("environment", "CliV2AnonymousEnvironment", "ab"), Node(DATA, "data", "1"), "environment")]
+    )
+    store.links.add([Link(Node(DATA, "azureml://registries/r/data", "1"), Node(DATA, "data", "1"), "input")])
+    store.links.add([Link(Node(DATA, "data", "9"), Node(DATA, "data", "1"), "files")])
+    store.links.add([Link(Node(JOB, "gone"), Node(DATA, "data", "1"), "output")])
     store.assets.set_label(DATA, "data", "prod", "1")
     with store.database.write() as connection:
         connection.execute("UPDATE asset_labels SET version = '7'")
     assert found(store) == [
-        ("link", "mode", "data/data/1 was made with model/gone/1, but model/gone/1 is not there"),
+        ("link", "data", "data/data/1 was made with data/data/9, but data/data/9 is not there"),
+        ("link", "job/", "data/data/1 was made with job/gone, but job/gone is not there"),
         ("label", "data", "points to version 7, which is not there"),
     ]
 
