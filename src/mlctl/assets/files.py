@@ -21,10 +21,10 @@ def fetch_files(store: WorkspaceStore, asset: Asset, folder: Path) -> None:
         return
     if asset.path is None:
         raise UsageError(f"{asset.kind} '{asset.name}' version '{asset.version}' has no files")
-    store_copy(_place_of(asset.path, store), folder)
+    store_copy(place_of(asset.path, store), folder)
 
 
-def _place_of(uri: str, store: WorkspaceStore) -> Path:
+def place_of(uri: str, store: WorkspaceStore) -> Path:
     """Where the files of an address are on this machine; those in a datastore that is elsewhere are fetched first."""
     from mlctl.storage.addresses import Storage, is_elsewhere, locate
 

@@ -15,6 +15,7 @@ from mlctl.cli.assets import (
     update_verb,
 )
 from mlctl.cli.command import Accepted, command
+from mlctl.cli.lineage import used_by_verb, why_verb
 from mlctl.cli.options import POLICY, File, NewName, SetValues
 from mlctl.cli.sharing import share_verb
 from mlctl.cli.words import FLAG
@@ -46,6 +47,8 @@ archive = archive_verb(COMPONENT, archived=True)
 restore = archive_verb(COMPONENT, archived=False)
 label = label_verb(COMPONENT)
 share = share_verb(COMPONENT)
+why = why_verb(COMPONENT)
+used_by = used_by_verb(COMPONENT)
 
 
 @command(accepted=POLICY)

@@ -20,6 +20,7 @@ from mlctl.cli.assets import (
 )
 from mlctl.cli.command import Accepted, command
 from mlctl.cli.data_transfer import import_, list_materialization_status, mount
+from mlctl.cli.lineage import used_by_verb, why_verb
 from mlctl.cli.options import POLICY, NewName, NoWait, OptionalFile, SetValues
 from mlctl.cli.sharing import share_verb
 from mlctl.cli.words import FLAG
@@ -76,3 +77,5 @@ restore = archive_verb(DATA, archived=False)
 label = label_verb(DATA)
 download = download_verb(DATA)
 share = share_verb(DATA)
+why = why_verb(DATA)
+used_by = used_by_verb(DATA)

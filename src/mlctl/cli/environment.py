@@ -19,6 +19,7 @@ from mlctl.cli.assets import (
     update_verb,
 )
 from mlctl.cli.command import command
+from mlctl.cli.lineage import used_by_verb, why_verb
 from mlctl.cli.options import POLICY, Description, NewName, NoWait, OptionalFile, SetValues, Tags, parse_tags
 from mlctl.cli.sharing import share_verb
 from mlctl.context import Context
@@ -77,3 +78,5 @@ archive = archive_verb(ENVIRONMENT, archived=True)
 restore = archive_verb(ENVIRONMENT, archived=False)
 label = label_verb(ENVIRONMENT)
 share = share_verb(ENVIRONMENT)
+why = why_verb(ENVIRONMENT)
+used_by = used_by_verb(ENVIRONMENT)

@@ -22,7 +22,7 @@ def gc(
         bool, typer.Option("--archived", help="Archived assets and jobs too, unless what stays was made with them.")
     ] = False,
     caches: Annotated[
-        bool, typer.Option("--caches", help="Downloads and environments of this machine too, unused for 30 days.")
+        bool, typer.Option("--caches", help="Downloads, datastore copies, environments too, unused for 30 days.")
     ] = False,
     older_than: Annotated[
         str | None,

@@ -25,6 +25,7 @@ from mlctl.cli.assets import (
     view_of,
 )
 from mlctl.cli.command import command
+from mlctl.cli.lineage import used_by_verb, why_verb
 from mlctl.cli.options import (
     POLICY,
     ArchivedOnly,
@@ -135,3 +136,5 @@ restore = archive_verb(MODEL, archived=False)
 label = label_verb(MODEL)
 download = download_verb(MODEL)
 share = share_verb(MODEL)
+why = why_verb(MODEL)
+used_by = used_by_verb(MODEL)

@@ -44,8 +44,10 @@ def share_verb(kind: str) -> Callable[..., Any]:
         share_with_name: NewName = None,
         share_with_version: NewVersion = None,
     ) -> dict[str, Any]:
-        from mlctl.operations.registries import dangling_references, describe_shared, open_registry
-        from mlctl.operations.registries import share as share_asset
+        from mlctl.cli.progress import byte_progress
+        from mlctl.operations.registries import describe_shared, open_registry
+        from mlctl.operations.sharing import dangling_references
+        from mlctl.operations.sharing import share as share_asset
 
         registry = open_registry(context.settings, registry_name)
         asset = context.store.assets.get(kind, name, version)
@@ -56,6 +58,7 @@ def share_verb(kind: str) -> Callable[..., Any]:
             name=share_with_name or name,
             version=share_with_version or version,
             now=context.clock.now(),
+            progress=byte_progress(context),
         )
         for reference in dangling_references(asset):
             context.say.warning(

@@ -181,9 +181,8 @@ def verify(
         inspection = Inspection(store, quick=quick, progress=lambda done: tell(f"{done / 1e6:,.0f} MB read"))
         problems = [asdict(problem) for problem in inspection.problems()]
     read = "by size" if quick else f"{inspection.bytes / 1e6:,.1f} MB read"
-    context.say.note(
-        f"{inspection.files} stored files ({read}), {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}"
-    )
+    files = f"{inspection.files} stored file{'s' * (inspection.files != 1)}"
+    context.say.note(f"{files} ({read}), {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}")
     return Result(problems, exit_code=UnavailableError.exit_code if problems else 0)
 
 

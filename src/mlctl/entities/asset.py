@@ -19,6 +19,9 @@ ASSET_KINDS = (DATA, MODEL, ENVIRONMENT, COMPONENT)
 AREAS = {DATA: "data", MODEL: "models", ENVIRONMENT: "environments", COMPONENT: "components"}
 """Kind -> its word in long addresses (azureml://registries/<r>/models/…)."""
 
+ANONYMOUS_ENVIRONMENT = "CliV2AnonymousEnvironment"
+"""Azure ML's name for environments that a job holds inside; the version is the digest of what it is made of."""
+
 LATEST = "latest"
 """The label of the newest version that is not archived."""
 

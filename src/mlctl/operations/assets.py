@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mlctl.assets.resolver import AssetSource, Resolver
 from mlctl.entities.asset import AREAS, COMPONENT, ENVIRONMENT, MODEL, Asset, AssetName
 from mlctl.entities.clock import Clock, iso_time
-from mlctl.errors import ConflictError, UsageError
+from mlctl.errors import ConflictError, MlctlError, UsageError
 from mlctl.settings.user import current_user
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def create(
     for what a reference names, UsageError without a name.
     """
     from mlctl.assets.registration import Registrar
-    from mlctl.operations.registries import put
+    from mlctl.operations.sharing import put
     from mlctl.spec.asset import load_asset
 
     spec = load_asset(kind, path, overrides=overrides, fields=fields)
@@ -129,7 +129,8 @@ def describe_name(found: AssetName) -> dict[str, Any]:
 
 def show(desk: AssetDesk, kind: str, name: str, *, version: str | None, label: str | None) -> dict[str, Any]:
     """One version; the latest without version and label. Raises NotFoundError."""
-    return describe(desk, desk.assets.resolve(kind, name, version=version, label=label))
+    asset = desk.assets.resolve(kind, name, version=version, label=label)
+    return {**describe(desk, asset), **_read_from_files(desk.store, asset)}
 
 
 def list_assets(
@@ -208,6 +209,19 @@ def _same_file(one: Path, other: Path) -> bool:
     import filecmp
 
     return other.is_file() and filecmp.cmp(one, other, shallow=False)
+
+
+def _read_from_files(store: WorkspaceStore, asset: Asset) -> dict[str, Any]:
+    """What the files of a model say about it: flavors and signature of MLflow. Lists do without."""
+    if asset.kind != MODEL or asset.content is None or asset.path is None:
+        return {}
+    from mlctl.assets.mlflow_model import describe_model
+    from mlctl.assets.places import local_place
+
+    try:
+        return describe_model(local_place(asset.path, store))
+    except MlctlError:
+        return {}  # the files are gone; what is recorded can be shown all the same
 
 
 def _data_fields(asset: Asset) -> dict[str, Any]:

@@ -28,7 +28,6 @@ def export(registry: OpenRegistry, path: Path, *, kinds: Collection[str], names:
 
     Raises NotFoundError for a name that the registry has not got, and when there is nothing to write.
     """
-    registry.facts  # noqa: B018  raises when the registry is not there
     wanted = [_parse_name(text) for text in names]
     assets = [
         asset
@@ -50,7 +49,6 @@ def import_bundle(registry: OpenRegistry, path: Path) -> Imported:
     A repetition goes on where it was interrupted, and changes nothing that is there. Raises ConflictError with all
     versions that are there with other content, InvalidSpecError for a file that is damaged or that lies.
     """
-    registry.facts  # noqa: B018  raises when the registry is not there
     with open_bundle(path) as bundle:
         items = [_with_fingerprint(item) for item in bundle.manifest.items]
         _refuse_conflicts(registry, items)

@@ -10,12 +10,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlctl.entities.job import STATUSES, TERMINAL_STATUSES
 from mlctl.entities.lineage import Node
 from mlctl.environments.builder import cached_environments, remove_environment
-from mlctl.errors import MlctlError
 from mlctl.store.downloads import HttpCache
 from mlctl.store.retention import archived, remove_records
 from mlctl.store.shelves import translated
@@ -34,7 +34,7 @@ class Rules:
     """What may go besides what nothing refers to. `older_than`: seconds since it was made, ended or last used.
 
     `archived`: archived assets and jobs. `keep_last`: so many of the newest of these stay, of each name. `caches`:
-    downloads and environments of this machine.
+    downloads, copies from datastores and environments of this machine.
     """
 
     archived: bool = False
@@ -144,29 +144,27 @@ def _rubbish(rubbish: list[Rubbish]) -> list[Finding]:
 def _caches(
     stores: Iterable[WorkspaceStore], cache: Path, before: float
 ) -> Iterator[tuple[Finding, Callable[[], None]]]:
-    """What was not used since then, each with its removal. What a job that has not ended uses is in use."""
-    used = list(_used_by_jobs(stores))
+    """What was not used since then, each with its removal. What a job that has not ended may use stays."""
+    from mlctl.storage.fetching import cached_copies, remove_copy
+
+    # whatever a job uses it took up after it was created
+    not_ended = frozenset(STATUSES) - TERMINAL_STATUSES
+    before = min(
+        [before, *(job.created_at for store in stores for job in store.jobs.list(view="all", statuses=not_ended))]
+    )
+    why = "not used lately"
     downloads = HttpCache(cache / "downloads")
     for file in downloads.cached():
-        if file.last_used < before and not any(file.key in text for text in used):
-            finding = Finding("download", file.address, 1, file.size, "not used lately")
-            yield finding, lambda key=file.key: downloads.remove(key)  # type: ignore[misc]
+        if file.last_used < before:
+            yield Finding("download", file.address, 1, file.size, why), partial(downloads.remove, file.key)
+    for copy in cached_copies(cache):
+        if copy.last_used < before:
+            size = folder_size(copy.folder)
+            yield Finding("datastore copy", copy.folder.name, 1, size, why), partial(remove_copy, copy.folder)
     for environment in cached_environments(cache):
         folder = environment.folder
-        if environment.last_used < before and not any(folder.name in text for text in used):
-            finding = Finding("environment", folder.name, 1, folder_size(folder), "not used lately")
-            yield finding, lambda folder=folder: remove_environment(folder)  # type: ignore[misc]
-
-
-def _used_by_jobs(stores: Iterable[WorkspaceStore]) -> Iterator[str]:
-    """Texts that name what jobs which have not ended use of the cache."""
-    for store in stores:
-        with suppress(MlctlError):  # a workspace that cannot be read runs no jobs either
-            for job in store.jobs.list(view="all", statuses=frozenset(STATUSES) - TERMINAL_STATUSES):
-                folder = store.job_folder(job.name)
-                for place in folder.glob("environment/lib/*/site-packages/_mlctl_base.pth"):
-                    yield place.read_text(encoding="utf-8", errors="replace")
-                yield from (str(place.resolve()) for place in folder.glob("inputs/*") if place.is_symlink())
+        if environment.last_used < before:
+            yield Finding("environment", folder.name, 1, folder_size(folder), why), partial(remove_environment, folder)
 
 
 def _name(node: Node) -> str:

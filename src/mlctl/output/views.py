@@ -21,6 +21,13 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         Column("Type", "type"),
         Column("Created", "creation_context.created_at"),
     ),
+    "job diff": (
+        Column("Section", "section"),
+        Column("Key", "key"),
+        Column("Left", "left"),
+        Column("Right", "right"),
+        Column("Difference", "difference"),
+    ),
     "validate": (
         Column("File", "file"),
         Column("Line", "line"),

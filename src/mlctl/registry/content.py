@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
-from mlctl.errors import NotFoundError
+from mlctl.errors import NotFoundError, UnavailableError
 from mlctl.registry.files import DamagedError, Files, damaged
 from mlctl.store import trees
 from mlctl.store.snapshot import CHUNK
 from mlctl.store.trees import StoredEntry
+
+Progress = Callable[[int, int], None]
+"""Bytes done, bytes in all."""
 
 
 class Content:
@@ -65,30 +68,56 @@ class Content:
         self._files.settle(_place("files", digest) for digest in digests)
 
 
-def copy_tree(digest: str, source: Content, target: Content) -> None:
+def copy_tree(digest: str, source: Content, target: Content, *, progress: Progress | None = None) -> None:
     """Copy a tree with its files; what is there already is not read. The tree is written last.
 
+    `progress` is told the bytes done, and those in all that are not there yet.
     Raises DamagedError when a file is not what its digest says, before or after it was copied.
     """
     data = source.read_tree(digest)
     sizes = tree_files(data, digest)
-    lacking = [found for found, size in sizes.items() if not target.has_file(found, size)]
+    lacking = {found: size for found, size in sizes.items() if not target.has_file(found, size)}
+    told = _Told(sum(lacking.values()), progress)
     for found in lacking:
         with source.open_file(found) as file:
-            target.put_file(found, read_checked(file, found, f"content in {source.address}"))
+            target.put_file(found, told(read_checked(file, found, f"content in {source.address}")))
     target.settle(lacking)
     if not target.has_tree(digest):
         target.put_tree(digest, data)
 
 
+class _Told:
+    """Passes pieces on, and tells how far they are."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._done, self._total, self._progress = 0, total, progress
+
+    def __call__(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            yield piece
+            self._done += len(piece)
+            if self._progress is not None:
+                self._progress(self._done, self._total)
+
+
 def read_checked(file: BinaryIO, digest: str, what: str) -> Iterator[bytes]:
-    """The file in pieces; raises DamagedError in place of the end when they are not what the digest says."""
+    """The file in pieces; raises DamagedError in place of the end when they are not what the digest says.
+
+    Raises UnavailableError when it cannot be read, so that nobody takes it for an error of the place they go to.
+    """
     actual = hashlib.sha256()
-    while chunk := file.read(CHUNK):
+    while chunk := _read(file, what):
         actual.update(chunk)
         yield chunk
     if actual.hexdigest() != digest:
         raise damaged(what, digest)
+
+
+def _read(file: BinaryIO, what: str) -> bytes:
+    try:
+        return file.read(CHUNK)
+    except OSError as error:
+        raise UnavailableError(f"cannot read {what}: {error.strerror or error}", hint="check where it lies") from error
 
 
 def tree_files(data: bytes, digest: str) -> dict[str, int]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -72,7 +73,11 @@ class DamagedError(UnavailableError):
 
 
 class FolderFiles:
-    """Files in a folder, of this machine or of a network share. What is being written is in its folder `incoming`."""
+    """Files in a folder, of this machine or of a network share. What is being written is in its folder `incoming`.
+
+    Who may do what is said by the rights of the folder: folders in it get the same, and files can be read by all who
+    get there. So those who share a folder may have any umask.
+    """
 
     def __init__(self, folder: Path, *, incoming: str = "incoming") -> None:
         self._folder = folder
@@ -168,19 +173,31 @@ class FolderFiles:
     @contextmanager
     def _incoming(self, chunks: Iterable[bytes]) -> Iterator[Path]:
         """A new file with that content, which is gone afterwards unless it was renamed."""
-        self._incoming_folder.mkdir(parents=True, exist_ok=True)
+        self._make_folder(self._incoming_folder)
         new = self._incoming_folder / os.urandom(16).hex()
         try:
             with new.open("xb") as file:
                 file.writelines(chunks)
+                os.fchmod(file.fileno(), 0o644)
             yield new
         finally:
             new.unlink(missing_ok=True)
 
     def _target(self, path: str) -> Path:
         target = self._folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self._make_folder(target.parent)
         return target
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        if not self._folder.is_dir():
+            self._folder.mkdir(parents=True, exist_ok=True)
+        if folder != self._folder:
+            self._make_folder(folder.parent)
+            folder.mkdir(exist_ok=True)
+            with suppress(PermissionError):  # somebody else was quicker, or the file system has no modes
+                folder.chmod(stat.S_IMODE(self._folder.stat().st_mode))
 
     @contextmanager
     def _translated(self, *, writing: bool = True) -> Iterator[None]:

@@ -210,14 +210,13 @@ class RegistryTable:
         return (asset if asset.content is None else replace(asset, path=asset.reference)), root
 
     def _labelled(self, kind: str, name: str, label: str) -> str:
-        versions = self._by_age(kind, name)
-        if not versions:
-            raise self._not_found(kind, name, None)
         if label == LATEST:
-            archived = self._marked(kind, name, "archived")
-            newest = next((version for version in reversed(versions) if version not in archived), None)
+            newest = self._newest(kind, name)
             if newest is not None:
                 return newest
+        if not self.knows(kind, name):
+            raise self._not_found(kind, name, None)
+        if label == LATEST:
             raise NotFoundError(
                 f"every version of {kind} '{name}' is archived in registry '{self._registry}'",
                 hint=f"mlctl {kind} restore -n {name} --registry-name {self._registry} shows them again",
@@ -227,6 +226,14 @@ class RegistryTable:
             known = ", ".join([LATEST, *labels])
             raise NotFoundError(f"{kind} '{name}' has no label '{label}'", hint=f"its labels: {known}")
         return labels[label]
+
+    def _newest(self, kind: str, name: str) -> str | None:
+        """The newest version that is not archived, without a look at all the others."""
+        folder, archived = _folder(kind, name), self._marked(kind, name, "archived")
+        for _, version in _order(sorted(self._files.names(f"{folder}/order"), reverse=True)):
+            if version not in archived and self._files.size(f"{folder}/versions/{_part(version)}.json") is not None:
+                return version
+        return None
 
     def _describe(self, kind: str, name: str) -> AssetName | None:
         versions = self._by_age(kind, name)

@@ -12,8 +12,10 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlctl.errors import NotFoundError
@@ -43,7 +45,9 @@ def fetch(address: Address, storage: Storage, cache: Path, *, progress: Progress
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(home / f"{target.name}.lock"):
-            if not target.is_dir():
+            if target.is_dir():
+                os.utime(target)  # when it was last used
+            else:
                 incoming = home / f"{target.name}.incoming"
                 download_files(place, address.path, files, incoming, progress=progress)
                 _make_read_only(incoming)
@@ -52,6 +56,31 @@ def fetch(address: Address, storage: Storage, cache: Path, *, progress: Progress
         raise translate_os_error(error, home) from error
     is_file = len(files) == 1 and files[0].path == address.path
     return target / address.path.rpartition("/")[2] if is_file else target
+
+
+@dataclass(frozen=True, slots=True)
+class CachedCopy:
+    """What was fetched from an address, or was begun to be. `last_used`: seconds since the epoch."""
+
+    folder: Path
+    last_used: float
+
+
+def cached_copies(cache: Path) -> list[CachedCopy]:
+    """What the cache holds, longest unused first."""
+    found = [CachedCopy(folder, folder.stat().st_mtime) for folder in (cache / "datastores").glob("*/")]
+    return sorted(found, key=lambda copy: copy.last_used)
+
+
+def remove_copy(folder: Path) -> None:
+    """Remove one, out of sight in one step; waits for who is fetching it. Raises OSError."""
+    key = folder.name.partition(".")[0]
+    with _locked(folder.with_name(f"{key}.lock")):
+        aside = folder.with_name(f"{key}.incoming")
+        if folder != aside:
+            shutil.rmtree(aside, ignore_errors=True)
+            folder.rename(aside)
+        shutil.rmtree(aside)
 
 
 def deliver(source: Path, address: Address, storage: Storage, *, progress: Progress | None = None) -> Transfer | None:

@@ -180,26 +180,29 @@ def test_leftovers_of_killed_processes_go(
 
 def test_caches_go_when_asked_and_unused(store: WorkspaceStore, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    for name, days in (("old", 40), ("new", 99), ("used", 40)):
-        folder = cache / "environments" / name
-        folder.mkdir(parents=True)
-        (folder / "environment.json").write_text("{}")
-        os.utime(folder / "environment.json", (DAY * (139 - days), DAY * (139 - days)))
-    os.utime(cache / "environments/new/environment.json", (99 * DAY, 99 * DAY))
+    for name in ("environments/old", "environments/new", "datastores/old", "datastores/half.incoming"):
+        (cache / name).mkdir(parents=True)
+        (cache / name / "environment.json").write_text("{}")
     (cache / "downloads").mkdir()
     (cache / "downloads/ab.data").write_bytes(b"123")
-    os.utime(cache / "downloads/ab.data", (DAY, DAY))
-    os.utime(cache / "environments/old/environment.json", (DAY, DAY))
-    os.utime(cache / "environments/used/environment.json", (DAY, DAY))
-    add_job(store, "running", status="Running")
-    packages = store.job_folder("running") / "environment/lib/python3.11/site-packages"
-    packages.mkdir(parents=True)
-    (packages / "_mlctl_base.pth").write_text(f"import site; site.addsitedir('{cache}/environments/used/lib')")
+    (cache / "downloads/ab.json").write_text('{"address": "https://x/y"}')
+    for path in (*cache.glob("*/*"), *cache.glob("*/*/*")):
+        days = 99 if "new" in path.parts else 50
+        os.utime(path, (days * DAY, days * DAY))
     assert clean(store, [store], cache, Rules()) == []
-    found = [(f.kind, f.name, f.bytes) for f in clean(store, [store], cache, Rules(caches=True))]
-    assert found == [("download", "?", 3), ("environment", "old", 2)]
-    left = sorted(path.name for path in (cache / "environments").iterdir() if path.is_dir())
-    assert left == ["new", "used"]
+    assert clean(store, [store], cache, Rules(caches=True, older_than=60 * DAY)) == []
+    add_job(store, "running", status="Running", created_at=40 * DAY)
+    assert clean(store, [store], cache, Rules(caches=True)) == []
+    store.jobs.transition("running", "Failed", allowed_from=["Running"])
+    plan = plan_cleaning(store, [store], cache, Rules(caches=True))
+    assert clean(store, [store], cache, Rules(caches=True)) == plan
+    assert sorted((f.kind, f.name, f.bytes) for f in plan) == [
+        ("datastore copy", "half.incoming", 2),
+        ("datastore copy", "old", 2),
+        ("download", "https://x/y", 29),
+        ("environment", "old", 2),
+    ]
+    assert sorted(path.name for path in cache.glob("*/*") if path.suffix != ".lock") == ["new"]
 
 
 def test_a_damaged_tree_in_use_stops_it(store: WorkspaceStore, tmp_path: Path) -> None:

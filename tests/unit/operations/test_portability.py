@@ -98,7 +98,7 @@ def test_findings_stand_in_the_order_of_the_file_and_of_the_back_ends(folder: Pa
             "queue_settings",
             ("ignored", "ignored", None, "approximated"),
         ),
-        ("outputs: {o: {name: asset}}", "outputs.o.name", ("ignored", "ignored", "approximated", "honoured")),
+        ("outputs: {o: {name: asset}}", "outputs.o.name", ("approximated",) * 3 + ("honoured",)),
         ("outputs: {o: {path: ./here}}", "outputs.o.path", ("refused",) * 4),
         ("services: {s: {type: ssh}}", "services", ("ignored",) * 3 + ("honoured",)),
     ],
@@ -117,8 +117,8 @@ def test_the_value_decides(folder: Path, more: str, field: str, fates: tuple[str
     [
         ("{path: .}", ("honoured",) * 4),
         ("{path: ., mode: direct}", ("honoured", "approximated", "approximated", "honoured")),
-        ("{path: azureml:d:1}", ("refused", "refused", "approximated", "honoured")),
-        ("{path: 'azureml://registries/r/data/d/versions/1'}", ("refused",) * 3 + ("honoured",)),
+        ("{path: azureml:d:1}", ("approximated",) * 3 + ("honoured",)),
+        ("{path: 'azureml://registries/r/data/d/versions/1'}", ("approximated", "approximated", "refused", "honoured")),
         ("{path: azureml://datastores/d/paths/x}", ("approximated",) * 3 + ("honoured",)),
         ("{path: azureml://jobs/j/outputs/o}", ("approximated",) * 3 + ("honoured",)),
         ("{path: https://h/x, type: uri_file}", ("honoured",) * 4),
@@ -152,8 +152,8 @@ def test_the_reason_names_what_the_user_has_to_bring(folder: Path) -> None:
     [
         ("azureml:sklearn-1.5@latest", "approximated", "honoured"),
         ("azureml:ours:3", "approximated", "honoured"),
-        ("azureml:theirs:3", "refused", "approximated"),
-        ("azureml://registries/r/environments/theirs/versions/3", "refused", "refused"),
+        ("azureml:theirs:3", "approximated", "approximated"),
+        ("azureml://registries/r/environments/theirs/versions/3", "approximated", "refused"),
     ],
 )
 def test_a_known_environment_is_told_from_an_unknown_one(
@@ -254,10 +254,10 @@ def test_a_pipeline_is_told_step_by_step_with_the_files_it_names(folder: Path) -
     assert (nested.file, nested.line) == ("train.yml", 5)
 
 
-def test_a_component_by_itself_is_not_registered_here_but_runs_in_a_pipeline_there(folder: Path) -> None:
+def test_a_component_by_itself_is_registered_here_and_runs_in_a_pipeline_there(folder: Path) -> None:
     write("train.yml", COMPONENT)
     found = report("train.yml")
-    assert told(found, "docker") == {"*": "refused"}
+    assert "*" not in told(found, "docker")
     assert told(found, "kubernetes") == {"resources.docker_args": "refused"}
 
 
@@ -273,7 +273,7 @@ def test_an_environment_file_of_a_job_is_looked_at_as_part_of_the_job(folder: Pa
     write("a.yml", "command: x\nenvironment: file:env.yml\n")
     write("env.yml", "name: mine\nimage: python:3.11\n")
     assert told(report("a.yml"), "local") == {"image": "approximated"}
-    assert told(report("env.yml"), "local") == {"*": "refused"}
+    assert told(report("env.yml"), "local") == {"image": "approximated"}
 
 
 def test_a_sweep_reads_its_trial_as_a_command(folder: Path) -> None:

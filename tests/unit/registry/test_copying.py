@@ -91,7 +91,9 @@ def test_what_the_registry_has_is_not_copied_again(
     publish(add_folder(one, folder), one, registry, now=1.0)
     before = {path: path.stat().st_ino for path in (tmp_path / "share/files").rglob("*") if path.is_file()}
     (folder / "new").write_text("new")
-    publish(add_folder(one, folder, version="2"), one, registry, now=2.0)
+    told: list[tuple[int, int]] = []
+    publish(add_folder(one, folder, version="2"), one, registry, now=2.0, progress=lambda *given: told.append(given))
+    assert told == [(3, 3)]
     after = {path: path.stat().st_ino for path in (tmp_path / "share/files").rglob("*") if path.is_file()}
     assert len(after) == len(before) + 1
     assert before.items() <= after.items()

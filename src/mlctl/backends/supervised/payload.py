@@ -14,10 +14,12 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from mlctl.assets.mlflow_runs import RUN_TAG
 from mlctl.backends.base import Plan, Upload
+from mlctl.backends.submitted import submitted_document
 from mlctl.backends.supervised.folder import JobFolder
 from mlctl.backends.supervised.processes import JOB_MARK
-from mlctl.backends.supervised.tracking import RUN_TAG, experiment_id
+from mlctl.backends.supervised.tracking import experiment_id
 from mlctl.entities.command_job import CommandJob, Input, Output
 from mlctl.entities.compute import Compute
 from mlctl.entities.datastore import BUILT_IN
@@ -94,6 +96,7 @@ def command_plan(
             "description": job.description,
             "parent_job_name": job.parent_job_name,
         },
+        spec=submitted_document(job),
         uploads=(Upload("code", job.code),) if job.code else (),
         warnings=tuple(warnings),
     )
@@ -336,8 +339,8 @@ def _shown_input(given: Input) -> Any:
 
 
 def _without_signature(path: str) -> str:
-    """An address as it may be shown: the signature of a signed one stays in the plan, which only the job reads."""
-    if "://" not in path or "?" not in path:
+    """An address as it may be shown: a signature or a password in it stays in the plan, which only the job reads."""
+    if "://" not in path or not ("?" in path or "@" in path):
         return path
     from mlctl.store.downloads import printable_url
 

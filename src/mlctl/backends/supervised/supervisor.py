@@ -23,7 +23,7 @@ from mlctl.backends.supervised.datastores import deliver_outputs
 from mlctl.backends.supervised.folder import BUILD_LOG, JobFolder
 from mlctl.backends.supervised.launches import launches
 from mlctl.backends.supervised.processes import current
-from mlctl.backends.supervised.products import register_outputs
+from mlctl.backends.supervised.products import register_logged, register_outputs
 from mlctl.backends.supervised.queue import dispatch
 from mlctl.backends.supervised.runner import Exit, Launch, Run, Runner, Wakeup
 from mlctl.backends.supervised.submitter import forget_submitter
@@ -248,6 +248,10 @@ class Supervisor:
         except Exception as error:  # the traceback is in this log
             _print_trace()
             return refusal(error)
+        if not self._payload["tracking_uri"]:
+            with _said_in_the_log("taking over the models that were registered in MLflow"):
+                for asset in register_logged(self._name, self._store):
+                    self._note(f"registered {asset.kind} {asset.reference}, as the job did in MLflow")
         return verdict
 
     def _write_end(self, status: str, fields: dict[str, Any]) -> None:
