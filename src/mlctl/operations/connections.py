@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlctl.entities.clock import Clock, iso_time
 from mlctl.entities.connection import Connection
 from mlctl.errors import UsageError
 from mlctl.operations.datastores import named_secrets, warnings_of
-from mlctl.spec.asset import load_asset
-from mlctl.spec.check import SpecCheck
 from mlctl.storage.credentials import Vault, seal
-from mlctl.store.workspaces import WorkspaceStore
+
+if TYPE_CHECKING:
+    from mlctl.spec.check import SpecCheck
+    from mlctl.store.workspaces import WorkspaceStore
 
 _SHARED = ("$schema", "name", "type", "target", "description", "tags", "credentials", "id", "creation_context")
 _TARGETS = ("azure_endpoint", "endpoint", "url", "api_base")
@@ -31,6 +32,8 @@ def create(
 
     Secrets in clear are put into the workspace's store of secrets. Raises InvalidSpecError with every problem.
     """
+    from mlctl.spec.asset import load_asset
+
     spec = load_asset("connection", path, overrides=overrides, fields=fields)
     return _keep(store, clock, spec, [f"{problem.location}: {problem.message}" for problem in spec.problems])
 
@@ -39,6 +42,8 @@ def update(
     store: WorkspaceStore, clock: Clock, before: Connection, changes: Mapping[str, Any]
 ) -> tuple[Connection, list[str]]:
     """Change a connection: `changes` maps fields as `describe` shows them to new values. Raises as `create`."""
+    from mlctl.spec.asset import load_asset
+
     document = {**_document(before), **changes}
     given = {key: value for key, value in document.items() if value not in (None, "", {})}
     return _keep(store, clock, load_asset("connection", None, fields=given), [])

@@ -60,10 +60,9 @@ def import_data(
     uri = substitute(str(data["path"]), values.get)
     _bring(fetched, uri, storage, desk)
     kept = {key: data[key] for key in ("name", "type", "description", "tags") if data.get(key)}
-    properties = {_SOURCE: f"{name}:{origin.path}"}
-    asset, said = create_asset(
-        desk, DATA, None, fields={**kept, "version": version, "path": uri, "properties": properties}
-    )
+    asset, said = create_asset(desk, DATA, None, fields={**kept, "version": version, "path": uri})
+    properties = {**asset.properties, _SOURCE: f"{name}:{origin.path}"}
+    asset = desk.store.assets.update(asset, {"properties": properties}, modified_at=desk.clock.now())
     return asset, (*(f"{problem.location}: {problem.message}" for problem in spec.problems), *said)
 
 

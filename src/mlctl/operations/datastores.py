@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlctl.entities.clock import Clock, iso_time
 from mlctl.entities.datastore import LOCAL_FOLDER, Datastore
 from mlctl.errors import NotFoundError, UsageError
-from mlctl.spec.asset import load_asset
-from mlctl.spec.check import SpecCheck
-from mlctl.spec.paths import absolute
 from mlctl.storage.credentials import Sealed, references, seal
 from mlctl.storage.datastores import UNSUPPORTED
-from mlctl.store.workspaces import WorkspaceStore
+
+if TYPE_CHECKING:
+    from mlctl.spec.check import SpecCheck
+    from mlctl.store.workspaces import WorkspaceStore
 
 _SHARED = ("$schema", "name", "type", "description", "tags", "properties", "credentials", "id")
 
@@ -31,6 +31,8 @@ def create(
     Secrets in clear are put into the workspace's store of secrets. Raises InvalidSpecError with every problem,
     ConflictError for a built-in name, NotFoundError for a local folder that is not there.
     """
+    from mlctl.spec.asset import load_asset
+
     spec = load_asset("datastore", path, overrides=overrides, fields=fields)
     return keep(store, clock, _datastore(spec), [f"{problem.location}: {problem.message}" for problem in spec.problems])
 
@@ -42,6 +44,8 @@ def update(
 
     The result is checked as a file would be. Raises as `create`.
     """
+    from mlctl.spec.asset import load_asset
+
     document = {**_document(before), **changes}
     given = {key: value for key, value in document.items() if value not in (None, "", {})}
     spec = load_asset("datastore", None, fields=given)
@@ -108,6 +112,8 @@ def warnings_of(sealed: Sealed, store: WorkspaceStore) -> list[str]:
 
 
 def _datastore(spec: SpecCheck) -> Datastore:
+    from mlctl.spec.paths import absolute
+
     data = spec.data
     settings = {key: value for key, value in data.items() if key not in _SHARED}
     if data["type"] == LOCAL_FOLDER:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from mlctl.entities.datastore import LOCAL_FOLDER, S3, Datastore
+from mlctl.entities.datastore import BUILT_IN, LOCAL_FOLDER, S3, Datastore
 from mlctl.errors import NotFoundError, UnavailableError, UnsupportedError
 from mlctl.storage.credentials import Vault
 from mlctl.storage.failures import translated
@@ -115,6 +115,8 @@ def _missing(datastore: Datastore, package: str) -> UnavailableError:
 
 def _local_folder(datastore: Datastore) -> Path:
     folder = Path(datastore.settings["path"])
+    if datastore.name in BUILT_IN:
+        folder.mkdir(parents=True, exist_ok=True)
     if not folder.is_dir():
         raise NotFoundError(
             f"the folder of datastore '{datastore.name}' is not there: {folder}", hint="is the share mounted?"
@@ -137,7 +139,9 @@ def _open_azure(
         """adlfs at exactly this address: adlfs alone speaks http to nobody, and takes variables for credentials."""
 
         def do_connect(self) -> None:
-            self.service_client = BlobServiceClient(url, credential=key or credentials.get("sas_token") or token)
+            credential = key or credentials.get("sas_token") or token
+            # trying again is done by remote_files.patiently, for all services alike
+            self.service_client = BlobServiceClient(url, credential=credential, retry_total=0, connection_timeout=20)
 
     # fsspec keeps its objects by their arguments, and a credential is none of them here
     files = BlobFiles(account_name=account, credential=token, anon=True, skip_instance_cache=True)
@@ -184,10 +188,15 @@ def _open_s3(
         token=credentials.get("session_token"),
         endpoint_url=endpoint,
         client_kwargs={"region_name": settings["region"]} if settings.get("region") else {},
-        config_kwargs={"s3": {"addressing_style": "path"}} if endpoint else {},
+        config_kwargs={
+            "retries": {"max_attempts": 1},
+            "connect_timeout": 20,
+            **({"s3": {"addressing_style": "path"}} if endpoint else {}),
+        },
         use_listings_cache=False,
         skip_instance_cache=True,
     )
+    files.retries = 1
     bucket = str(settings["bucket_name"])
     return Remote(datastore.name, "s3", files, bucket, f"{endpoint or 's3'}/{bucket}", secrets)
 

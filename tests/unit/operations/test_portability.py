@@ -127,6 +127,7 @@ def test_the_value_decides(folder: Path, more: str, field: str, fates: tuple[str
         ("{path: 'wasbs://c@a/x', type: uri_file}", ("approximated",) * 3 + ("honoured",)),
         ("{path: 'abfss://c@a/x'}", ("approximated",) * 3 + ("honoured",)),
         ("{path: s3://b/x}", ("approximated",) * 3 + ("refused",)),
+        ("{path: gs://b/x}", ("refused", "refused", "approximated", "refused")),
     ],
 )
 def test_where_an_input_is_decides(folder: Path, given: str, fates: tuple[str, ...]) -> None:
@@ -140,9 +141,9 @@ def test_the_reason_names_what_the_user_has_to_bring(folder: Path) -> None:
     outputs = "outputs:\n  o: {path: 'azureml://datastores/${{default_datastore}}/paths/x'}\n"
     write("a.yml", JOB + inputs + outputs)
     found = report("a.yml")
-    assert "datastore 'raw'" in reason(found, "local", "inputs.a.path")
+    assert "'raw'" in reason(found, "local", "inputs.a.path")
     assert "'raw'" in reason(found, "kubernetes", "inputs.a.path")
-    assert "workspaceblobstore" in reason(found, "docker", "outputs.o.path")
+    assert "'workspaceblobstore'" in reason(found, "docker", "outputs.o.path")
     assert "Python 3.11" in reason(found, "local", "environment.image")
 
 
