@@ -34,6 +34,12 @@ def schema_names() -> tuple[str, ...]:
     return tuple(name for name in names if {"properties", "anyOf"} & _read(name)[0].keys())
 
 
+def own_properties(name: str) -> Schema:
+    """The keys at the top of a document of schema `name`, each with its schema."""
+    properties: Schema = _read(name)[0].get("properties", {})
+    return properties
+
+
 @functools.cache
 def load_schema(name: str) -> Schema:
     """The schema `name` (such as `commandJob`), complete in itself."""
