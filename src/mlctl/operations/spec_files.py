@@ -5,8 +5,8 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mlctl.errors import AuthError, NotFoundError
 
@@ -17,8 +17,7 @@ STDIN_NAME = "<stdin>"
 _NEVER = frozenset({"node_modules", "__pycache__", "site-packages", "venv"})
 
 
-@dataclass(frozen=True, slots=True)
-class SpecFile:
+class SpecFile(NamedTuple):
     """A file to look at. `source`: its name for messages, as the user would write it. `found`: in a folder or by a
     glob, not named itself. `content`: what standard input held; `path` is then the folder where its relative paths
     start.

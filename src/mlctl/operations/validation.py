@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlctl.errors import InvalidSpecError, MlctlError, UnavailableError, UsageError
 from mlctl.operations.spec_files import SpecFile
@@ -31,8 +30,7 @@ PIECE = 64
 """Files that a process takes at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileReport:
+class FileReport(NamedTuple):
     """What was found in one file. `kind` is the schema's name, None when skipped; `reason` says why it was skipped."""
 
     file: str
@@ -42,15 +40,14 @@ class FileReport:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Demands:
+class Demands(NamedTuple):
     """What is asked of the files.
 
     `kind`: they are of this kind, whatever they look like. `strict`: what is incomplete is an error.
     `warnings_are_errors`: warnings too.
     """
 
-    options: CheckOptions = field(default_factory=CheckOptions)
+    options: CheckOptions = CheckOptions()
     kind: Kind | None = None
     strict: bool = False
     warnings_are_errors: bool = False
@@ -137,14 +134,14 @@ class Checker:
             WARNING: ERROR if demands.warnings_are_errors else WARNING,
         }
         problems = tuple(
-            replace(found, severity=severities[found.severity])
+            found._replace(severity=severities[found.severity])
             if severities.get(found.severity, found.severity) != found.severity
             else found
             for found in report.problems
         )
         present = {found.severity for found in problems}
         result = FAILED if ERROR in present else UNFINISHED if INCOMPLETE in present else SUCCEEDED
-        return replace(report, result=result, problems=problems)
+        return report._replace(result=result, problems=problems)
 
     def _forget(self) -> None:
         """What is kept is bounded: ten thousand files must not be held at once."""

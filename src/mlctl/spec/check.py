@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlctl.entities.environment import Environment
 from mlctl.errors import InvalidSpecError, MlctlError
@@ -28,8 +28,7 @@ DEEPEST_FILES = 16
 """Files that name files that name files: a pipeline in a pipeline in …"""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckOptions:
+class CheckOptions(NamedTuple):
     """What is checked. `paths`: local files and folders are there. `secrets`: keys and tokens in plain text are
     refused."""
 

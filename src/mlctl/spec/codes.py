@@ -9,9 +9,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlctl.errors import NotFoundError
 from mlctl.spec.kinds import DOCS
@@ -85,8 +84,7 @@ _TEXTS = Path(__file__).with_name("codes.yml")
 _NUMBER = re.compile(r"(?:mlc)?[-_ ]?(\d{4})", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What is known about one code.
 
     `name`: its word. `severity`: error, warning or incomplete; what it mostly is. `kind`: the schema that the examples
@@ -105,8 +103,8 @@ class Entry:
     bad: str
     good: str
     page: str
-    secrets: bool = False
-    files: Mapping[str, str] = field(default_factory=dict)
+    secrets: bool
+    files: Mapping[str, str]
 
 
 def code_of(word: str) -> str:

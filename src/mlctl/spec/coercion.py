@@ -7,7 +7,6 @@ read-only keys dropped.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from mlctl.spec.branches import choose_branch
@@ -24,8 +23,7 @@ _LOST_ZERO = re.compile(r"[+-]?[1-9][0-9]*\.[0-9]+0")
 
 def coerce(document: Document, root: Schema) -> tuple[Any, list[Problem]]:
     """A copy of the document's data as the validator wants it, and what is to say about values that YAML misread."""
-    dates = frozenset(found.path for found in document.warnings if found.code == "yaml_date")
-    coercion = _Coercion(document, root, [], dates)
+    coercion = _Coercion(document, root)
     return coercion.value(document.data, root, ()), coercion.found
 
 
@@ -47,12 +45,12 @@ def misread(document: Document, path: KeyPath, value: Any) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
 class _Coercion:
-    document: Document
-    root: Schema
-    found: list[Problem]
-    dates: frozenset[str]
+    def __init__(self, document: Document, root: Schema) -> None:
+        self.document = document
+        self.root = root
+        self.found: list[Problem] = []
+        self.dates = frozenset(found.path for found in document.warnings if found.code == "yaml_date")
 
     def value(self, value: Any, schema: Schema, path: KeyPath) -> Any:
         schema = resolve(schema, self.root)

@@ -6,7 +6,6 @@ Files that it names are read here, with marks of their own, so that a mistake in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +203,7 @@ class EnvironmentReading:
         except InvalidSpecError as error:
             if path[-1:] == ("conda_file",) and [found.code for found in error.problems] == ["empty"]:
                 # az takes an empty conda file, and installs nothing
-                self.warnings.append(replace(error.problems[0], severity=WARNING))
+                self.warnings.append(error.problems[0]._replace(severity=WARNING))
             else:
                 self.problems += error.problems
             return None

@@ -9,9 +9,12 @@ The only module of the specs that knows PyYAML; its C parser is used where there
 from __future__ import annotations
 
 import codecs
+import functools
+import os
 import re
 import stat
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -37,6 +40,7 @@ LARGEST_EXPANSION = 20_000
 MOST_PROBLEMS = 100
 """After so many of a kind the reader stops telling; nobody reads further."""
 
+_USUAL_FILE = 64 * 1024  # bytes
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST_NUMBER = 1000  # characters; Python refuses to write longer ones, and their patterns are slow
 _MOST_MERGED = 1_000_000  # keys that merge keys may look at, those that are there already included
@@ -57,12 +61,16 @@ def read_file(path: Path, *, source: str | None = None) -> Document:
 
     Raises NotFoundError, UsageError (a folder), AuthError, or InvalidSpecError with every problem.
     """
+    place = str(path)
     try:
-        if stat.S_ISFIFO(path.stat().st_mode) and not str(path).startswith(("/dev/fd/", "/proc/")):
+        if stat.S_ISFIFO(os.stat(place).st_mode) and not place.startswith(("/dev/fd/", "/proc/")):  # noqa: PTH116
             # nobody may ever write into it
             raise UsageError(f"'{path}' is a pipe, not a YAML file", hint="give its content on standard input: -")
-        with path.open("rb") as stream:
-            content = stream.read(LARGEST_FILE + 1)
+        with open(place, "rb") as stream:  # noqa: PTH123
+            content = stream.read(_USUAL_FILE)
+            if len(content) == _USUAL_FILE:
+                # room for the largest would be made and given back for each file
+                content += stream.read(LARGEST_FILE + 1 - _USUAL_FILE)
     except FileNotFoundError:
         raise NotFoundError(f"there is no file '{path}'", hint="check the path given with --file") from None
     except IsADirectoryError:
@@ -72,7 +80,7 @@ def read_file(path: Path, *, source: str | None = None) -> Document:
     except OSError as error:
         # a link that leads to itself, a name that is too long, a disk that fails
         raise NotFoundError(f"'{path}' cannot be read: {error.strerror}", hint="check the path") from None
-    document = read_bytes(content, source=source or str(path))
+    document = read_bytes(content, source=source or place)
     document.folder = path.absolute().parent
     return document
 
@@ -110,7 +118,7 @@ def read_text(text: str, *, source: str) -> Document:
 
 
 class _Node:
-    """A node of the text: a scalar (`raw`), a list (`items`) or a map (`pairs`)."""
+    """A node of the text: a scalar (`raw`), a list (`items`) or a map (`pairs`). `open` while what is in it is read."""
 
     __slots__ = ("block", "column", "items", "line", "open", "pairs", "plain", "raw", "tag")
 
@@ -121,8 +129,7 @@ class _Node:
         self.raw: str | None = None
         self.items: list[_Node] | None = None
         self.pairs: list[tuple[_Node, _Node]] | None = None
-        self.plain = self.block = False
-        self.open = True
+        self.plain = self.block = self.open = False
 
 
 class _Composer:
@@ -132,19 +139,19 @@ class _Composer:
         self.text = text
         self.source = source
         self.loader = _BASE(text)
-        self.resolvers = self.loader.yaml_implicit_resolvers
+        self.next: Callable[[], Any] = self.loader.get_event
         self.anchors: dict[str, _Node] = {}
         self.count = 0
 
     def compose(self) -> _Node:
         try:
-            self._next()
-            event = self._next()
+            self.next()
+            event = self.next()
             if isinstance(event, yaml.StreamEndEvent):
                 self.fail("empty", 1, 1, "the file is empty", hint="a spec is a map of keys, such as 'command: …'")
-            root = self._node(self._next(), 0)
-            self._next()
-            event = self._next()
+            root = self._node(self.next(), 0)
+            self.next()
+            event = self.next()
             if not isinstance(event, yaml.StreamEndEvent):
                 line, column = _start(event)
                 hint = "keep one document per file; remove what follows this '---'"
@@ -162,37 +169,41 @@ class _Composer:
             self.fail(code, root.line, root.column, f"the document is {what}, a map of keys is expected", hint=hint)
         return root
 
-    def _next(self) -> Any:
-        return self.loader.get_event()
-
     def _node(self, event: Any, depth: int) -> _Node:
         line, column = _start(event)
         self.count += 1
         if self.count > MOST_VALUES:
             message = f"the file holds more than {MOST_VALUES} keys and values, too many for a spec"
             self.fail("too_large", line, column, message, hint="is this the right file?")
-        if isinstance(event, yaml.AliasEvent):
+        kind = type(event)
+        if kind is yaml.AliasEvent:
             return self._alias(event.anchor, line, column)
         if depth > DEEPEST:
             self._too_deep(line, column)
         node = _Node(line, column, self._tag(event))
         if event.anchor:
             self.anchors[event.anchor] = node
-        if isinstance(event, yaml.ScalarEvent):
+        if kind is yaml.ScalarEvent:
             node.raw = event.value
             node.plain = event.style in (None, "")
             node.block = event.style in ("|", ">")
-        elif isinstance(event, yaml.SequenceStartEvent):
+        else:
+            node.open = True
+            self._fill(node, kind, depth + 1)
+            node.open = False
+        return node
+
+    def _fill(self, node: _Node, kind: type, depth: int) -> None:
+        """Read what is in a list or a map, up to its end."""
+        if kind is yaml.SequenceStartEvent:
             node.items = []
-            while not isinstance(event := self._next(), yaml.SequenceEndEvent):
-                node.items.append(self._node(event, depth + 1))
+            while type(event := self.next()) is not yaml.SequenceEndEvent:
+                node.items.append(self._node(event, depth))
         else:
             node.pairs = []
-            while not isinstance(event := self._next(), yaml.MappingEndEvent):
-                key = self._node(event, depth + 1)
-                node.pairs.append((key, self._node(self._next(), depth + 1)))
-        node.open = False
-        return node
+            while type(event := self.next()) is not yaml.MappingEndEvent:
+                key = self._node(event, depth)
+                node.pairs.append((key, self._node(self.next(), depth)))
 
     def _too_deep(self, line: int, column: int) -> NoReturn:
         self.fail("too_deep", line, column, f"nested more than {DEEPEST} deep", hint="is this the right file?")
@@ -209,10 +220,10 @@ class _Composer:
 
     def _tag(self, event: Any) -> str:
         """The resolved tag without its prefix: str, int, map, …"""
-        scalar = isinstance(event, yaml.ScalarEvent)
+        scalar = type(event) is yaml.ScalarEvent
         if scalar and event.tag is None:
-            return self._resolved(event.value) if event.implicit[0] else "str"
-        own = "str" if scalar else "seq" if isinstance(event, yaml.SequenceStartEvent) else "map"
+            return _resolved(event.value) if event.implicit[0] else "str"
+        own = "str" if scalar else "seq" if type(event) is yaml.SequenceStartEvent else "map"
         if event.tag in (None, "!"):
             return own
         tag = str(event.tag).removeprefix(_TAG)
@@ -222,18 +233,20 @@ class _Composer:
             self.fail("yaml", line, column, f"the tag {shown} means nothing here", hint="remove the tag")
         return tag
 
-    def _resolved(self, raw: str) -> str:
-        """The tag of a plain scalar: what its text looks like."""
-        if len(raw) > _LONGEST_NUMBER:
-            return "str"
-        for tag, pattern in self.resolvers.get(raw[:1], ()):
-            if pattern.match(raw):
-                return str(tag).removeprefix(_TAG)
-        return "str"
-
     def fail(self, code: str, line: int, column: int, message: str, *, hint: str) -> NoReturn:
         excerpt = line_of(self.text, line)
         _refuse(Problem(code, "", message, source=self.source, line=line, column=column, hint=hint, excerpt=excerpt))
+
+
+@functools.lru_cache(maxsize=4096)
+def _resolved(raw: str) -> str:
+    """The tag of a plain scalar: what its text looks like. Most are keys, which stand in many files."""
+    if len(raw) > _LONGEST_NUMBER:
+        return "str"
+    for tag, pattern in _BASE.yaml_implicit_resolvers.get(raw[:1], ()):
+        if pattern.match(raw):
+            return str(tag).removeprefix(_TAG)
+    return "str"
 
 
 class _Builder:
@@ -251,7 +264,7 @@ class _Builder:
         if self.count > self.limit or len(path) > DEEPEST:
             message = f"the aliases of this document expand to more than {LARGEST_EXPANSION} values"
             self.composer.fail("too_large", node.line, node.column, message, hint="write the values out")
-        self.marks[path] = Mark(node.line, node.column, key.line, key.column, node.raw, node.plain, node.block)
+        self.marks[path] = _mark((node.line, node.column, key.line, key.column, node.raw, node.plain, node.block))
         if node.pairs is not None:
             return self._map(node, path)
         if node.items is not None:
@@ -342,8 +355,12 @@ class _Builder:
 _WORDS = {"bool": "true or false", "null": "nothing", "float": "a number", "timestamp": "a date"}
 
 
+_mark = Mark._make  # the quickest way to make one, and there is one for each value
+
+
 def _start(event: Any) -> tuple[int, int]:
-    return event.start_mark.line + 1, event.start_mark.column + 1
+    mark = event.start_mark
+    return mark.line + 1, mark.column + 1
 
 
 def _position(text: str, offset: int) -> tuple[int, int]:

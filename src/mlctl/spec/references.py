@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -43,8 +42,7 @@ _OPENING = re.compile(r"\$\{\{")
 _OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """What a text refers to.
 
     `kind`: asset, datastore, job_output, remote, run, resource (a full Azure id), file (`file:`), local, git, or

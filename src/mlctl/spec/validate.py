@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -204,7 +203,7 @@ def _additional(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
             message, severity = f"{message}, Azure ML ignores it", WARNING
         value = finding.value.get(key)
         found = scope.document.problem("unknown_key", path, message, value=value, hint=hint, on_key=True)
-        yield found if severity == ERROR else replace(found, severity=severity)
+        yield found if severity == ERROR else found._replace(severity=severity)
 
 
 def _enum(scope: _Scope, finding: _Finding) -> Iterator[Problem]:

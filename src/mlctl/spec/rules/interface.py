@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 PRIMITIVES = ("string", "integer", "number", "boolean")
 DATA = ("uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model", "path")
@@ -15,8 +14,7 @@ _WIDER = {"integer": ("number", "string"), "number": ("string",), "boolean": ("s
 _TRUTH = frozenset({"true", "false"})
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(NamedTuple):
     """A declared input or output. `type` None: not known. `required`: a step must give it."""
 
     name: str
@@ -35,8 +33,7 @@ class Port:
         return self.type in DATA
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(NamedTuple):
     """Inputs and outputs by name; None when they are not known (a component on a server). `source`: who declares
     them."""
 

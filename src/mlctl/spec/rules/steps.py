@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlctl.spec.check import SpecCheck
 from mlctl.spec.document import KeyPath
@@ -23,8 +22,7 @@ _TYPES = {"pipelineComponent": "pipeline", "parallelComponent": "parallel", "spa
 _HOLDERS = {"sweep": "trial"}
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One step. `type`: command when absent. `holder`: the key that has its component, when it has one.
 
     `nested`: the check of the component's file, None when it is no file.

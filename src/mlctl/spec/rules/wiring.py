@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlctl.spec.bindings import position_of
 from mlctl.spec.check import SpecCheck
@@ -18,7 +17,6 @@ from mlctl.spec.rules.steps import Step, texts_of
 from mlctl.spec.rules.sweep import tried_values
 
 
-@dataclass(slots=True)
 class Wiring:
     """The bindings of one pipeline.
 
@@ -26,11 +24,12 @@ class Wiring:
     place of the expression. `filled`: outputs of the pipeline that a step writes.
     """
 
-    spec: SpecCheck
-    steps: Mapping[str, Step]
-    parent: Interface
-    edges: dict[str, dict[str, KeyPath]] = field(default_factory=dict)
-    filled: set[str] = field(default_factory=set)
+    def __init__(self, spec: SpecCheck, steps: Mapping[str, Step], parent: Interface) -> None:
+        self.spec = spec
+        self.steps = steps
+        self.parent = parent
+        self.edges: dict[str, dict[str, KeyPath]] = {}
+        self.filled: set[str] = set()
 
     def check_step(self, step: Step) -> None:
         """Check inputs, outputs and every other expression of a step."""
@@ -242,8 +241,7 @@ class Wiring:
             self.spec.warn("unknown_port", path, message, value=name, hint=hint, on_key=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """Where an expression stands, as it is written: the value at `path` is `text`, it starts at `start`."""
 
     path: KeyPath
