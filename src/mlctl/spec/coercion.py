@@ -7,12 +7,13 @@ read-only keys dropped.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlctl.spec.branches import choose_branch
 from mlctl.spec.document import Document, KeyPath, dotted
 from mlctl.spec.problems import Problem
-from mlctl.spec.schema import Schema, resolve, types_of
+from mlctl.spec.schema import Schema
+from mlctl.spec.shapes import ANY, Shape, shape_of
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _TRUE = frozenset({"true", "yes", "on", "y", "t", "1"})
@@ -21,10 +22,21 @@ _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])|(?<=[A-Z])([A-Z])(?=[a-z])")
 _LOST_ZERO = re.compile(r"[+-]?[1-9][0-9]*\.[0-9]+0")
 
 
-def coerce(document: Document, root: Schema) -> tuple[Any, list[Problem]]:
-    """A copy of the document's data as the validator wants it, and what is to say about values that YAML misread."""
+class Coerced(NamedTuple):
+    """A copy of a document's data as the validator wants it. `found`: what is to say about values that YAML misread.
+    `fits`: the data certainly fits the schema, so that the validator need not be asked.
+    """
+
+    data: Any
+    found: list[Problem]
+    fits: bool
+
+
+def coerce(document: Document, root: Schema) -> Coerced:
+    """Put right what az forgives."""
     coercion = _Coercion(document, root)
-    return coercion.value(document.data, root, ()), coercion.found
+    data = coercion.value(document.data, shape_of(root, root), ())
+    return Coerced(data, coercion.found, coercion.fits)
 
 
 def misread(document: Document, path: KeyPath, value: Any) -> str | None:
@@ -50,25 +62,32 @@ class _Coercion:
         self.document = document
         self.root = root
         self.found: list[Problem] = []
+        self.fits = True
         self.dates = frozenset(found.path for found in document.warnings if found.code == "yaml_date")
 
-    def value(self, value: Any, schema: Schema, path: KeyPath) -> Any:
-        schema = resolve(schema, self.root)
-        if value is not None and "anyOf" in schema:
-            branch = choose_branch(value, schema["anyOf"], self.root)
-            return value if branch is None else self.value(value, branch, path)
+    def value(self, value: Any, shape: Shape, path: KeyPath) -> Any:
+        if value is not None and shape.branches is not None:
+            branch = choose_branch(value, shape.branches, self.root)
+            if branch is None:
+                self.fits = False
+                return value
+            shape = shape_of(branch, self.root)
         if isinstance(value, dict):
-            return self._map(value, schema, path)
+            return self._map(value, shape, path)
         if isinstance(value, list):
-            return [self.value(item, schema.get("items", {}), (*path, index)) for index, item in enumerate(value)]
-        return self._scalar(value, schema, path)
+            self.fits = self.fits and shape.admits(value)
+            item_shape = shape.item()
+            return [self.value(item, item_shape, (*path, index)) for index, item in enumerate(value)]
+        value = self._scalar(value, shape, path)
+        self.fits = self.fits and shape.fits(value)
+        return value
 
-    def _scalar(self, value: Any, schema: Schema, path: KeyPath) -> Any:
-        types = tuple(name for name in types_of(schema) if name != "null")
+    def _scalar(self, value: Any, shape: Shape, path: KeyPath) -> Any:
+        types = shape.types
         if isinstance(value, str):
             if self.dates and "string" in types and dotted(path) in self.dates:
                 self._refuse_date(value, path)
-            return _coerce_text(value, schema, types)
+            return _coerce_text(value, shape)
         if types == ("boolean",) and value in (0, 1):
             return bool(value)
         if isinstance(value, float) and types == ("integer",) and value.is_integer():
@@ -77,14 +96,16 @@ class _Coercion:
             self._warn_of_trap(value, path)
         return value
 
-    def _map(self, value: dict[str, Any], schema: Schema, path: KeyPath) -> dict[str, Any]:
-        properties = schema.get("properties", {})
-        others = schema.get("additionalProperties") or {}
+    def _map(self, value: dict[str, Any], shape: Shape, path: KeyPath) -> dict[str, Any]:
         result = {}
         for key, item in value.items():
-            part = resolve(properties.get(key, others), self.root)
-            if not part.get("readOnly"):
+            part = shape.part(key)
+            if part is None:
+                self.fits = False
+                part = ANY
+            if not part.read_only:
                 result[key] = self.value(item, part, (*path, key))
+        self.fits = self.fits and shape.admits(value) and all(key in result for key in shape.required)
         return result
 
     def _refuse_date(self, value: str, path: KeyPath) -> None:
@@ -101,15 +122,14 @@ class _Coercion:
         self.found.append(self.document.warning("yaml_trap", path, message, value=value, hint=hint))
 
 
-def _coerce_text(value: str, schema: Schema, types: tuple[str, ...]) -> Any:
-    if schema.get("x-case-sensitive"):
+def _coerce_text(value: str, shape: Shape) -> Any:
+    if shape.words is not None:
+        return shape.words.get(value.lower()) or shape.words.get(_snake(value)) or value
+    if shape.schema.get("x-case-sensitive"):
         return value
-    if "enum" in schema:
-        lowered = {member.lower(): member for member in schema["enum"] if isinstance(member, str)}
-        return lowered.get(value.lower()) or lowered.get(_snake(value)) or value
-    if types == ("integer",) and _WHOLE.fullmatch(value.strip()):
+    if shape.types == ("integer",) and _WHOLE.fullmatch(value.strip()):
         return int(value)
-    if types == ("boolean",) and value.lower() in _TRUE | _FALSE:
+    if shape.types == ("boolean",) and value.lower() in _TRUE | _FALSE:
         return value.lower() in _TRUE
     return value
 

@@ -49,11 +49,12 @@ def check(document: Document, name: str) -> tuple[Any, list[Problem], list[Probl
     is among them, with severity `incomplete`), and the warnings.
     """
     root = load_schema(name)
-    data, misread_values = coerce(document, root)
-    problems = [found for found in misread_values if found.severity == ERROR]
-    warnings = [found for found in misread_values if found.severity == WARNING]
+    coerced = coerce(document, root)
+    data = coerced.data
+    problems = [found for found in coerced.found if found.severity == ERROR]
+    warnings = [found for found in coerced.found if found.severity == WARNING]
     refused = {found.path for found in problems}
-    for problem in _problems(_Scope(document, name, root), data, root, ()):
+    for problem in () if coerced.fits else _problems(_Scope(document, name, root), data, root, ()):
         (warnings if problem.severity == WARNING else problems).append(problem)
         if len(problems) >= MOST_PROBLEMS:
             break

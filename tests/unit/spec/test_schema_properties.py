@@ -14,7 +14,8 @@ import pytest
 from tests.unit.spec.schema_documents import Author, Site, document_at, own_sites, sites, written
 from tests.unit.spec.schema_mutations import Mutation, mutations
 
-from mlctl.spec.document import dotted
+from mlctl.spec.coercion import coerce
+from mlctl.spec.document import Document, dotted
 from mlctl.spec.kinds import KINDS
 from mlctl.spec.problems import ERROR, Problem
 from mlctl.spec.reader import read_text
@@ -23,6 +24,10 @@ from mlctl.spec.validate import check
 
 RICH_DOCUMENTS = 25
 LONGEST_MESSAGE = 400
+ODD_VALUES: tuple[Any, ...] = (
+    None, "", "x", "azureml:x:1", "${{inputs.x}}", "${{inputs.x}}\n", "\u0661", "10\n", 0, 2**70, 1.0, -0.5, True, [],
+    [None], [[]], ["x"], {}, {"type": None}, {"type": []}, {"x": {"x": 1}},
+)  # fmt: skip
 READ_VALUES: tuple[Any, ...] = (None, 1, "x", [], {"entry": [{"type": 7}]})
 HARMLESS = {"yaml_key"}
 """What the author's own choice of names brings about."""
@@ -120,6 +125,35 @@ def test_nearly_every_mutation_breaks_the_document() -> None:
     count = sum(1 for kind in KINDS for site in own_sites()[kind] for _ in mutations(site))
     assert count > 5000
     assert len(kept) < count / 200, kept
+
+
+def test_what_certainly_fits_is_valid() -> None:
+    """The validator is not asked about it, so both must agree, whatever stands wherever."""
+    told = {True: 0, False: 0}
+    for kind in KINDS:
+        for site in own_sites()[kind]:
+            tried = [mutation.data for mutation in mutations(site)]
+            tried += [_with(site, value) for value in ODD_VALUES if site.path]
+            for data in tried:
+                coerced = coerce(Document(data, {}, "job.yml"), load_schema(kind))
+                told[coerced.fits] += 1
+                assert not coerced.fits or oracle(kind).is_valid(coerced.data), (kind, site.path, data)
+    assert min(told.values()) > 1000
+
+
+def test_nearly_all_rich_documents_certainly_fit() -> None:
+    documents = [(Author(kind, seed).document(), load_schema(kind)) for kind in KINDS for seed in range(RICH_DOCUMENTS)]
+    doubted = [data for data, root in documents if not coerce(Document(data, {}, "job.yml"), root).fits]
+    assert len(doubted) < len(documents) / 50
+
+
+def _with(site: Site, value: Any) -> Any:
+    data = document_at(site)
+    here = data
+    for part in site.path[:-1]:
+        here = here[part]
+    here[site.path[-1]] = value
+    return data
 
 
 def closed_words(kind: str) -> list[Site]:
