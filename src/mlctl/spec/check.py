@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from mlctl.entities.environment import Environment
 from mlctl.errors import InvalidSpecError, MlctlError
+from mlctl.spec.coercion import Marked
 from mlctl.spec.document import Document, KeyPath, dotted, in_file_order
 from mlctl.spec.kinds import TYPES, Kind, kind_of_type
 from mlctl.spec.library import Library
@@ -40,8 +41,9 @@ class CheckOptions(NamedTuple):
 class SpecCheck:
     """One document on its way through the rules.
 
-    `data`: what the schema made of it. `root`: the schema. `problems`: errors, warnings and what is incomplete, those
-    of nested files included. `trail`: the files that led here, for files that name each other in a circle.
+    `data`: what the schema made of it. `root`: the schema. `marked`: references and local paths in it. `problems`:
+    errors, warnings and what is incomplete, those of nested files included. `trail`: the files that led here, for files
+    that name each other in a circle.
     `environments`: those that the document uses, by the path where they stand; None when they are wrong. `files`: other
     specs that it names, likewise. `attached`: what belongs to it and is no spec, such as conda files.
     """
@@ -52,6 +54,7 @@ class SpecCheck:
     root: Schema
     options: CheckOptions
     library: Library
+    marked: list[Marked]
     problems: list[Problem] = field(default_factory=list)
     trail: tuple[str, ...] = ()
     refused: frozenset[str] = frozenset()
@@ -187,7 +190,8 @@ def check_document(
     """Check a document against everything that is known about its kind; `problems` of the result are in file order."""
     from mlctl.spec.rules import rules_of
 
-    data, problems, warnings = check(document, kind.name)
+    checked = check(document, kind.name)
+    data, problems = checked.data, checked.problems
     unknown = _unknown_type(document, kind)
     if unknown is not None:
         problems = [unknown, *(found for found in problems if found.path != unknown.path)]
@@ -198,7 +202,8 @@ def check_document(
         root=load_schema(kind.name),
         options=options or CheckOptions(),
         library=library or Library(),
-        problems=[*problems, *warnings],
+        marked=checked.marked,
+        problems=[*problems, *checked.warnings],
         trail=trail or (document.place,),
         refused=frozenset(found.path for found in problems if found.severity == ERROR),
         nested={} if nested is None else nested,

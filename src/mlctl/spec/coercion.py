@@ -1,7 +1,8 @@
 """What az forgives, put right before validation; and the YAML 1.1 traps that a valid document may still hold.
 
 Guided by the schema: enum values in any case and spelling of case, whole numbers and booleans written as text,
-read-only keys dropped.
+read-only keys dropped. It is the one walk through every document, so it also sees whether all fits, and what the schema
+marks.
 """
 
 from __future__ import annotations
@@ -23,20 +24,31 @@ _LOST_ZERO = re.compile(r"[+-]?[1-9][0-9]*\.[0-9]+0")
 
 
 class Coerced(NamedTuple):
-    """A copy of a document's data as the validator wants it. `found`: what is to say about values that YAML misread.
-    `fits`: the data certainly fits the schema, so that the validator need not be asked.
+    """A copy of a document's data as the validator wants it.
+
+    `found`: what is to say about values that YAML misread. `fits`: the data certainly fits the schema, so that the
+    validator need not be asked. `marked`: references and local paths, in the order of the file.
     """
 
     data: Any
     found: list[Problem]
     fits: bool
+    marked: list[Marked]
+
+
+class Marked(NamedTuple):
+    """A text that is a reference or a local path, or an inline environment, with the schema that says so."""
+
+    path: KeyPath
+    value: Any
+    schema: Schema
 
 
 def coerce(document: Document, root: Schema) -> Coerced:
     """Put right what az forgives."""
     coercion = _Coercion(document, root)
     data = coercion.value(document.data, shape_of(root, root), ())
-    return Coerced(data, coercion.found, coercion.fits)
+    return Coerced(data, coercion.found, coercion.fits, coercion.marked)
 
 
 def misread(document: Document, path: KeyPath, value: Any) -> str | None:
@@ -63,6 +75,7 @@ class _Coercion:
         self.root = root
         self.found: list[Problem] = []
         self.fits = True
+        self.marked: list[Marked] = []
         self.dates = frozenset(found.path for found in document.warnings if found.code == "yaml_date")
 
     def value(self, value: Any, shape: Shape, path: KeyPath) -> Any:
@@ -80,6 +93,8 @@ class _Coercion:
             return [self.value(item, item_shape, (*path, index)) for index, item in enumerate(value)]
         value = self._scalar(value, shape, path)
         self.fits = self.fits and shape.fits(value)
+        if shape.marked and isinstance(value, str):
+            self.marked.append(Marked(path, value, shape.schema))
         return value
 
     def _scalar(self, value: Any, shape: Shape, path: KeyPath) -> Any:
@@ -97,7 +112,8 @@ class _Coercion:
         return value
 
     def _map(self, value: dict[str, Any], shape: Shape, path: KeyPath) -> dict[str, Any]:
-        result = {}
+        result: dict[str, Any] = {}
+        marked_before = len(self.marked)
         for key, item in value.items():
             part = shape.part(key)
             if part is None:
@@ -106,6 +122,9 @@ class _Coercion:
             if not part.read_only:
                 result[key] = self.value(item, part, (*path, key))
         self.fits = self.fits and shape.admits(value) and all(key in result for key in shape.required)
+        if shape.is_environment:
+            # its files are read with it
+            self.marked[marked_before:] = [Marked(path, result, shape.schema)]
         return result
 
     def _refuse_date(self, value: str, path: KeyPath) -> None:

@@ -65,7 +65,7 @@ class EnvironmentReading:
             hint = f"write environment: {{image: …, conda_file: {reference.path}}}"
             self.problems.append(document.problem("invalid_value", path, message, value=reference.text, hint=hint))
             return None
-        data, problems, warnings = check(nested, "environment")
+        data, problems, warnings, _ = check(nested, "environment")
         self.problems += problems
         self.warnings += warnings
         # a file of its own may have a name: it is an asset there

@@ -104,6 +104,8 @@ def parse(text: str) -> Reference:  # noqa: PLR0911  one line per form reads bes
 
 def find_expressions(text: str) -> list[Expression]:
     """Every `${{ … }}`, in order; one that is not closed or holds blanks inside has path None."""
+    if "${{" not in text:
+        return []
     found = []
     close = 0
     for opening in _OPENING.finditer(text):

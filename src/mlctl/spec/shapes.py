@@ -22,6 +22,11 @@ _TYPES: dict[type, frozenset[str]] = {
     list: frozenset({"array"}),
     type(None): frozenset({"null"}),
 }
+INLINE_ENVIRONMENT = "an inline environment"
+"""Title of the schema of an environment that is written out where it is used."""
+
+_MARKS = ("x-local", "x-asset", "x-file", "x-bare")
+
 _SAFE_NUMBER = 2**53  # beyond it a number need not be the same for everyone
 
 
@@ -29,12 +34,13 @@ class Shape:
     """One schema, its `$ref` followed.
 
     `types`: names of the JSON types that it admits, but for null; empty for any. `branches`: its alternatives.
-    `words`: the words of an enum by their lower case; None without, and where their case counts.
+    `words`: the words of an enum by their lower case; None without, and where their case counts. `marked`: what stands
+    here is a reference or a local path. `is_environment`: an inline environment, whose own references belong to it.
     """
 
     __slots__ = (
         "_all_types", "_items", "_members", "_others", "_parts", "_pattern", "_properties", "_root", "branches",
-        "read_only", "required", "schema", "types", "words",
+        "is_environment", "marked", "read_only", "required", "schema", "types", "words",
     )  # fmt: skip
 
     def __init__(self, schema: Schema, root: Schema) -> None:
@@ -50,6 +56,8 @@ class Shape:
         self.types = tuple(name for name in types_of(schema) if name != "null")
         self.branches: list[Schema] | None = schema.get("anyOf")
         self.required: tuple[str, ...] = tuple(schema.get("required", ()))
+        self.marked = any(mark in schema for mark in _MARKS)
+        self.is_environment = schema.get("title") == INLINE_ENVIRONMENT
         self.read_only = bool(schema.get("readOnly"))
         self.words: dict[str, str] | None = None
         if "enum" in schema and not schema.get("x-case-sensitive"):

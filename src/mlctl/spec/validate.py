@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from mlctl.errors import InvalidSpecError
 from mlctl.spec.branches import choose_branch, unknown_discriminator
-from mlctl.spec.coercion import coerce, misread
+from mlctl.spec.coercion import Marked, coerce, misread
 from mlctl.spec.document import Document, KeyPath, dotted, in_file_order
 from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, closest, did_you_mean, summary
 from mlctl.spec.schema import (
@@ -42,12 +42,21 @@ _TYPE_WORDS = {
 }
 
 
-def check(document: Document, name: str) -> tuple[Any, list[Problem], list[Problem]]:
-    """Check a document against schema `name` (`commandJob`, …).
+class Checked(NamedTuple):
+    """What a schema says about a document.
 
-    Returns the data with what az forgives put right, the errors in file order (what a command's option can still supply
-    is among them, with severity `incomplete`), and the warnings.
+    `data`: with what az forgives put right. `problems`: errors in file order; what a command's option can still supply
+    is among them, with severity `incomplete`. `marked`: references and local paths.
     """
+
+    data: Any
+    problems: list[Problem]
+    warnings: list[Problem]
+    marked: list[Marked]
+
+
+def check(document: Document, name: str) -> Checked:
+    """Check a document against schema `name` (`commandJob`, …)."""
     root = load_schema(name)
     coerced = coerce(document, root)
     data = coerced.data
@@ -65,7 +74,7 @@ def check(document: Document, name: str) -> tuple[Any, list[Problem], list[Probl
         for found in document.warnings
         if found.path.partition(".")[0] not in dropped and not (found.code == "yaml_date" and found.path in refused)
     ]
-    return data, in_file_order(problems, document.source), [*noticed, *warnings]
+    return Checked(data, in_file_order(problems, document.source), [*noticed, *warnings], coerced.marked)
 
 
 def refuse_if_any(document: Document, problems: list[Problem]) -> None:

@@ -36,8 +36,8 @@ HARMLESS = {"yaml_key"}
 def problems(data: Any, kind: str) -> list[Problem]:
     """Everything that is told about a document: errors, what is incomplete, and warnings."""
     document = read_text(written(data).text, source="job.yml")
-    _, errors, warnings = check(document, kind)
-    return [found for found in (*errors, *warnings) if found.code not in HARMLESS]
+    checked = check(document, kind)
+    return [found for found in (*checked.problems, *checked.warnings) if found.code not in HARMLESS]
 
 
 @functools.cache

@@ -28,6 +28,8 @@ KEYWORDS = {
 }  # fmt: skip
 """What mlctl understands and can put into words. Who uses another keyword teaches it to `mlctl.spec.validate`."""
 
+MARKS = {"x-local", "x-asset", "x-file", "x-bare"}
+
 
 @functools.cache
 def raw(name: str) -> dict[str, Any]:
@@ -101,6 +103,18 @@ def test_every_reference_leads_somewhere(name: str) -> None:
             file = found[1] or name
             assert file in NAMES, f"{path}: {part['$ref']}"
             assert found[2] in raw(file).get("$defs", {}), f"{path}: {part['$ref']}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_marks_stand_where_the_value_is_described(name: str) -> None:
+    """Not beside a reference or a choice: the walk through a document looks behind them."""
+    beside = [
+        f"{path}: {key}"
+        for path, part in parts(raw(name))
+        for key in part.keys() & MARKS
+        if {"$ref", "anyOf"} & part.keys()
+    ]
+    assert beside == []
 
 
 def test_names_of_definitions_are_unique_over_all_files() -> None:
