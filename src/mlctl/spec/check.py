@@ -7,11 +7,9 @@ Files that a spec names are checked as what they are meant to be, and their prob
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlctl.entities.environment import Environment
 from mlctl.errors import InvalidSpecError, MlctlError
 from mlctl.spec.coercion import Marked
 from mlctl.spec.document import Document, KeyPath, dotted, in_file_order
@@ -21,6 +19,9 @@ from mlctl.spec.paths import absolute, beside, missing_path
 from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, did_you_mean
 from mlctl.spec.schema import Schema, load_schema
 from mlctl.spec.validate import check
+
+if TYPE_CHECKING:
+    from mlctl.entities.environment import Environment
 
 MOST_PROBLEMS = 200
 """After so many problems of a document the rules tell no more."""
@@ -37,7 +38,7 @@ class CheckOptions(NamedTuple):
     secrets: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class SpecCheck:
     """One document on its way through the rules.
 
@@ -120,7 +121,7 @@ class SpecCheck:
         """The map at a path of the data; empty when there is none, or something else."""
         here: Any = self.data
         for part in path:
-            here = here.get(part) if isinstance(here, Mapping) else None
+            here = here.get(part) if isinstance(here, dict) else None
         return here if isinstance(here, dict) else {}
 
     def file(self, path: KeyPath, text: str, kind: Kind) -> SpecCheck | None:

@@ -81,7 +81,7 @@ NUMBERS: dict[str, int] = {
 """Word -> number."""
 
 _TEXTS = Path(__file__).with_name("codes.yml")
-_NUMBER = re.compile(r"(?:mlc)?[-_ ]?(\d{4})", re.IGNORECASE)
+_NUMBER = r"(?i)(?:mlc)?[-_ ]?(\d{4})"
 
 
 class Entry(NamedTuple):
@@ -116,7 +116,7 @@ def code_of(word: str) -> str:
 def find(text: str) -> Entry:
     """The entry of a code: `MLC1101`, `mlc1101`, `1101` or `unknown_key`. Raises NotFoundError with the nearest."""
     words = {str(number): word for word, number in NUMBERS.items()}
-    found = _NUMBER.fullmatch(text.strip())
+    found = re.fullmatch(_NUMBER, text.strip())
     word = words.get(found[1]) if found else text.strip().lower().replace("-", "_")
     if word in NUMBERS:
         return _entry(word)

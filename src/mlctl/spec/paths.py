@@ -13,7 +13,7 @@ from mlctl.spec.problems import Problem, closest
 
 Kind = Literal["file", "folder"]
 
-_ASSET = re.compile(r"[A-Za-z0-9][\w.-]*[:@][\w.-]+")
+_ASSET = r"[A-Za-z0-9][\w.-]*[:@][\w.-]+"
 
 
 def absolute(document: Document, text: str) -> Path:
@@ -46,7 +46,7 @@ def missing_path(document: Document, path: KeyPath, text: str, *, what: str = "f
     match = closest(place.name, _names_beside(place))
     if match and match != place.name:
         hint = f"did you mean '{os.path.join(os.path.dirname(text), match)}'? Looked for {place}"  # noqa: PTH118, PTH120
-    elif _ASSET.fullmatch(text):
+    elif re.fullmatch(_ASSET, text):
         hint = f"for an asset write azureml:{text}; looked for {place}"
     message = f"'{dotted(path)}': there is no {what} '{text}'"
     return document.problem("missing_path", path, message, value=text, hint=hint)

@@ -59,7 +59,7 @@ def given_interface(data: Mapping[str, Any], source: str = "") -> Interface:
 
 def type_given(value: Any) -> str | None:
     """The type of an input's value: of a literal, or what a data input says it is; None when it cannot be told."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if "value" in value:
             return type_given(value["value"])
         kind = value.get("type")
@@ -137,7 +137,7 @@ def _text(value: Any) -> str:
 def _declared(data: Mapping[str, Any], group: str) -> dict[str, Port]:
     ports = {}
     for name, value in mapping_in(data, group).items():
-        declaration = value if isinstance(value, Mapping) else {}
+        declaration = value if isinstance(value, dict) else {}
         kind = declaration.get("type")
         required = group == "inputs" and declaration.get("optional") is not True and "default" not in declaration
         ports[name] = Port(name, kind if isinstance(kind, str) else None, required, declaration)
@@ -145,7 +145,7 @@ def _declared(data: Mapping[str, Any], group: str) -> dict[str, Port]:
 
 
 def _type_of_output(value: Any) -> str | None:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         kind = value.get("type", "uri_folder")
         return kind if isinstance(kind, str) else None
     return None
@@ -154,4 +154,4 @@ def _type_of_output(value: Any) -> str | None:
 def mapping_in(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """The map under a key; empty when there is none, or something else."""
     value = data.get(key)
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}

@@ -85,25 +85,26 @@ _FORMS = (
 _MIXED = ("an OpenAI key", "an Azure DevOps token")
 """Forms that plain words may have by chance: without digits in it, it is none."""
 
-_SECRET_NAME = re.compile(
+_SECRET_NAME = (
     r"(?:^|_)(?:token|(?:secret|passw(?:or)?d|passphrase|api_?key|account_?key|access_?key|secret_?key|private_?key|"
     r"subscription_?key|shared_?key|credential|connection_?str(?:ing)?)s?)[0-9]*$|_(?:pwd|sas|pat)$|^(?:sas|pat)$"
 )
-_HARMLESS_NAME = re.compile(
-    r"(?:^|_)(?:pad|eos|bos|unk|sep|cls|mask|special|stop|start|end|begin|first|last|image|vocab|continuation|per)_?token"
+_HARMLESS_NAME = (
+    r"(?:^|_)(?:pad|eos|bos|unk|sep|cls|mask|special|stop|start|end|begin|first|last|image|vocab|continuation|per)"
+    r"_?token"
 )
-_WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_WORD_STARTS = r"(?<=[a-z0-9])(?=[A-Z])"
 
-_STAND_IN = re.compile(
+_STAND_IN = (
+    r"(?i)"
     r"<[^<>]*>|\$[A-Za-z_][A-Za-z0-9_]*|\{\{?[^{}]*\}?\}|\[[A-Za-z_ -]*\]|%[A-Za-z_][A-Za-z0-9_]*%|@[A-Za-z.]+\(.*|"
-    r"[xX*.•?#_\-\s]+|null|none|true|false|\d{1,5}",
-    re.IGNORECASE,
+    r"[xX*.•?#_\-\s]+|null|none|true|false|\d{1,5}"
 )
-_FILLED_IN = re.compile(r"\$\{|\$\(|\$\[|\$[A-Z_]{3,}|<[A-Za-z][^<>]*>")
-_REFERENCE = re.compile(r"(?i)(?:azureml:|keyvault:|vault:|secret:|env:|file:|ref\+|op://)|https://[^/\s]+\.vault\.")
-_MASKED = re.compile(r"[xX*]{8,}")
-_OTHER_LETTERS = re.compile(r"[a-wyzA-WYZ]{4}")
-_DUMMY = re.compile(
+_FILLED_IN = r"\$\{|\$\(|\$\[|\$[A-Z_]{3,}|<[A-Za-z][^<>]*>"
+_REFERENCE = r"(?i)(?:azureml:|keyvault:|vault:|secret:|env:|file:|ref\+|op://)|https://[^/\s]+\.vault\."
+_MASKED = r"[xX*]{8,}"
+_OTHER_LETTERS = r"[a-wyzA-WYZ]{4}"
+_DUMMY = (
     r"(?i)change[-_ ]?(?:me|it|this)|dummy|example|placeholder|redacted|\byour\b|^your|fill[-_ ]?(?:me[-_ ]?)?in|todo|"
     r"replace[-_ ]?(?:me|this|with)|insert[-_ ]|\bfake\b|^fake|not[-_ ]?a[-_ ]?real"
 )
@@ -131,15 +132,15 @@ def _is_none(what: str, secret: str) -> bool:
 
 def names_secret(name: str) -> bool:
     """Whether a key or a variable says that it holds a secret."""
-    folded = _WORD_STARTS.sub("_", name).lower().replace("-", "_").replace(" ", "_")
-    return _SECRET_NAME.search(folded) is not None and _HARMLESS_NAME.search(folded) is None
+    folded = re.sub(_WORD_STARTS, "_", name).lower().replace("-", "_").replace(" ", "_")
+    return re.search(_SECRET_NAME, folded) is not None and re.search(_HARMLESS_NAME, folded) is None
 
 
 @functools.lru_cache(maxsize=64)
 def secrets_in_line(line: str) -> tuple[str, ...]:
     """Texts in a line of YAML that must not be shown: secrets by their form, and what a key says is one."""
     found = [line[one.start : one.end] for one in secrets_in(line)]
-    pair = _PAIR.match(line)
+    pair = re.match(_PAIR, line)
     if pair and names_secret(pair[1]):
         value = pair[2].strip().strip("\"'")
         if len(value) > 4 and not is_stand_in(value) and value not in found:
@@ -147,20 +148,25 @@ def secrets_in_line(line: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-_PAIR = re.compile(r"[\s{,-]*[\"']?([\w.-]+)[\"']?\s*:\s+([^#]+)")
+_PAIR = r"[\s{,-]*[\"']?([\w.-]+)[\"']?\s*:\s+([^#]+)"
 
 
 def is_stand_in(value: str) -> bool:
     """Whether a value stands in for a secret and is none: `<key>`, `${KEY}`, `XXXX`, a reference to a vault."""
     stripped = value.strip()
-    if not stripped or _STAND_IN.fullmatch(stripped) or _REFERENCE.match(stripped) or _FILLED_IN.search(stripped):
+    if (
+        not stripped
+        or re.fullmatch(_STAND_IN, stripped)
+        or re.match(_REFERENCE, stripped)
+        or re.search(_FILLED_IN, stripped)
+    ):
         return True
-    return _MASKED.search(stripped) is not None and not _OTHER_LETTERS.search(stripped)
+    return re.search(_MASKED, stripped) is not None and not re.search(_OTHER_LETTERS, stripped)
 
 
 def is_dummy(value: str) -> bool:
     """Whether a value says that it is to be replaced (`changeme`, `dummy`); it may be in use all the same."""
-    return len(value) <= _LONGEST_DUMMY and _DUMMY.search(value) is not None
+    return len(value) <= _LONGEST_DUMMY and re.search(_DUMMY, value) is not None
 
 
 def masked(secret: str) -> str:

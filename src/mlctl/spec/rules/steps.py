@@ -44,19 +44,19 @@ class Step(NamedTuple):
     @property
     def has_inline_component(self) -> bool:
         """Whether the component is written out in the step."""
-        return self.holder is not None and isinstance(self.data.get(self.holder), Mapping)
+        return self.holder is not None and isinstance(self.data.get(self.holder), dict)
 
 
 def steps_of(spec: SpecCheck) -> dict[str, Step]:
     """The steps of a pipeline by name, in the order of the file."""
-    return {name: _step(spec, name, data) for name, data in spec.mapping("jobs").items() if isinstance(data, Mapping)}
+    return {name: _step(spec, name, data) for name, data in spec.mapping("jobs").items() if isinstance(data, dict)}
 
 
 def texts_of(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     """Every text within a value, with its path."""
     if isinstance(value, str):
         yield path, value
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         for key, item in value.items():
             yield from texts_of(item, (*path, key))
     elif isinstance(value, list):
@@ -78,7 +78,7 @@ def _step(spec: SpecCheck, name: str, data: Mapping[str, Any]) -> Step:
         # a step that does not say what it is, is what its component is
         kind = kind if "type" in data else _TYPES.get(nested.kind.name, kind)
         interface = declared_interface(nested.data, nested.document.source)
-    elif isinstance(component, Mapping):
+    elif isinstance(component, dict):
         interface = declared_interface(component, spec.document.source)
     else:
         interface = UNKNOWN

@@ -97,7 +97,7 @@ class Wiring:
             if name not in known:
                 what = f"trial of step '{step.name}' has no input '{name}'"
                 self._unknown(path, what, name, list(known))
-            elif self.spec.is_sound(path) and isinstance(distribution, Mapping):
+            elif self.spec.is_sound(path) and isinstance(distribution, dict):
                 for key, value in tried_values(distribution):
                     reason = refuse_literal(value, known[name])
                     if reason:
@@ -118,7 +118,7 @@ class Wiring:
 
     def _check_value(self, step: Step, path: KeyPath, value: Any, target: Port) -> None:
         inner, text = path, value
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             key = "value" if "value" in value else "path"
             inner, text = (*path, key), value.get(key)
         expressions = find_expressions(text) if isinstance(text, str) else []
@@ -128,7 +128,7 @@ class Wiring:
                 self._check_fit(step, inner, source, target)
         if expressions:
             return
-        if isinstance(value, Mapping) and "value" not in value:
+        if isinstance(value, dict) and "value" not in value:
             if target.is_primitive:
                 message = f"'{dotted(path)}' is data, {target.type} is expected"
                 self.spec.error("type_mismatch", path, message, hint="write the value itself, or bind another input")
@@ -162,7 +162,7 @@ class Wiring:
             path: KeyPath = (*step.path, "outputs", name)
             if known is not None and name not in known:
                 self._unknown(path, f"component of step '{step.name}' has no output '{name}'", name, list(known))
-            inner, text = ((*path, "path"), value.get("path")) if isinstance(value, Mapping) else (path, value)
+            inner, text = ((*path, "path"), value.get("path")) if isinstance(value, dict) else (path, value)
             if not isinstance(text, str):
                 continue
             for expression in find_expressions(text):
@@ -258,7 +258,7 @@ def job_ports(inputs: Mapping[str, Any]) -> dict[str, Port]:
     """Inputs of a pipeline job: each has a value, which is kept as `given` when it is a literal."""
     ports = {}
     for name, value in inputs.items():
-        literal = value.get("value") if isinstance(value, Mapping) else value
+        literal = value.get("value") if isinstance(value, dict) else value
         declaration = {"given": literal} if literal is not None else {}
         ports[name] = Port(name, type_given(value), declaration=declaration)
     return ports
