@@ -106,7 +106,7 @@ class Checker:
 
     def _read(self, file: SpecFile) -> Document:
         if file.content is None:
-            return self.library.read(Path(os.path.abspath(file.path)), source=file.source)  # noqa: PTH100
+            return self.library.read(os.path.abspath(file.path), source=file.source)  # noqa: PTH100
         document = read_bytes(file.content, source=file.source)
         document.folder = file.path.absolute()
         return document

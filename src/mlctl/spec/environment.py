@@ -126,7 +126,7 @@ class EnvironmentReading:
         reference = parse(text)
         if reference.kind not in (LOCAL, FILE):
             return BuildContext(path=text, dockerfile_path=dockerfile)
-        folder = absolute(document, reference.path or "")
+        folder = Path(absolute(document, reference.path or ""))
         if not self._is_missing(document, (*path, "path"), text, "folder") and self._lacks(folder / dockerfile):
             key = "dockerfile_path" if "dockerfile_path" in value else "path"
             message = f"'{dotted((*path, key))}': there is no file '{dockerfile}' in '{text}'"

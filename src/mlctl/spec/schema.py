@@ -2,8 +2,8 @@
 
 They live in `schemas/` at the top of the repository and in `mlctl/schemas` of the installed package. Several files
 share definitions (`step.schema.json#/$defs/commandStep`); names of definitions are unique over all files. A schema is
-loaded with the definitions that it reaches, so that it is complete in itself and every `$ref` is a local
-`#/$defs/name`.
+loaded with the definitions of all files that it refers to, so that every `$ref` is a local `#/$defs/name`; who hands it
+on wants it complete, with those that it reaches and no others.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def own_properties(name: str) -> Schema:
 
 @functools.cache
 def load_schema(name: str) -> Schema:
-    """The schema `name` (such as `commandJob`), complete in itself."""
+    """The schema `name` (such as `commandJob`), with the definitions of all files that it refers to."""
     own, _ = _read(name)
     known: Schema = {}
     waiting, read = [name], set()
@@ -55,7 +55,13 @@ def load_schema(name: str) -> Schema:
             waiting += others
     # a relative $id would be the base of the references
     root = {key: value for key, value in own.items() if key not in ("$id", "$defs")}
-    return complete(root, known)
+    return {**root, "$defs": known}
+
+
+def complete_schema(name: str) -> Schema:
+    """The schema `name`, complete in itself: with the definitions that it reaches, and no others."""
+    schema = load_schema(name)
+    return complete(schema, schema["$defs"])
 
 
 @functools.cache
@@ -69,7 +75,8 @@ def _read(name: str) -> tuple[Schema, list[str]]:
 
 def complete(schema: Schema, known: Schema) -> Schema:
     """A schema with those of the known definitions that it needs, directly or through others."""
-    return {**schema, "$defs": _reached(schema, known)}
+    own = {key: value for key, value in schema.items() if key != "$defs"}
+    return {**own, "$defs": _reached(own, known)}
 
 
 def _reached(root: Schema, known: Schema) -> Schema:

@@ -20,6 +20,7 @@ from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, closest, di
 from mlctl.spec.schema import (
     Schema,
     complete,
+    complete_schema,
     known_keys,
     load_schema,
     resolve,
@@ -90,8 +91,7 @@ def _validator(key: str) -> Any:
     import jsonschema_rs
 
     name, _, branch = key.partition(" ")
-    root = load_schema(name)
-    schema = complete(json.loads(branch), root["$defs"]) if branch else root
+    schema = complete(json.loads(branch), load_schema(name)["$defs"]) if branch else complete_schema(name)
     return jsonschema_rs.Draft202012Validator(schema)
 
 

@@ -19,7 +19,7 @@ from mlctl.spec.document import Document, dotted
 from mlctl.spec.kinds import KINDS
 from mlctl.spec.problems import ERROR, Problem
 from mlctl.spec.reader import read_text
-from mlctl.spec.schema import load_schema, resolve, types_of
+from mlctl.spec.schema import complete_schema, load_schema, resolve, types_of
 from mlctl.spec.validate import check
 
 RICH_DOCUMENTS = 25
@@ -43,7 +43,7 @@ def problems(data: Any, kind: str) -> list[Problem]:
 @functools.cache
 def oracle(kind: str) -> Any:
     """The schema as a validator of JSON reads it: no coercion, no choice of an alternative."""
-    return jsonschema_rs.Draft202012Validator(load_schema(kind))
+    return jsonschema_rs.Draft202012Validator(complete_schema(kind))
 
 
 @pytest.mark.parametrize("kind", KINDS)
