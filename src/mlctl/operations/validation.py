@@ -19,7 +19,6 @@ from mlctl.spec.detection import detect, foreign_text, looks_like_spec, refine
 from mlctl.spec.document import Document
 from mlctl.spec.kinds import KINDS, Kind, default_kind, kind_named
 from mlctl.spec.library import Library
-from mlctl.spec.overrides import override_document
 from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, did_you_mean
 from mlctl.spec.reader import read_bytes, read_file
 
@@ -198,6 +197,8 @@ def check_one(
 
     Raises NotFoundError, AuthError and UsageError; a file that is no YAML gives the reader's problems.
     """
+    from mlctl.spec.overrides import override_document
+
     fallback = default_kind(family)
     assert fallback is not None, family
     try:

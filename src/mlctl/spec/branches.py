@@ -92,10 +92,16 @@ class _Branch:
 
     def fit(self, value: dict[str, Any]) -> int:
         """How well the keys of a map fit, and the JSON types of what they hold: the higher the better."""
-        missing = sum(1 for key in self.required if key not in value)
-        unknown = sum(1 for key in value if key not in self.properties)
-        odd = sum(1 for key, item in value.items() if key in self.properties and not self._takes(key, item))
-        return -4 * missing - 2 * unknown - odd
+        fit = 0
+        for key in self.required:
+            if key not in value:
+                fit -= 4
+        for key, item in value.items():
+            if key not in self.properties:
+                fit -= 2
+            elif not self._takes(key, item):
+                fit -= 1
+        return fit
 
     def misspelt(self, value: dict[str, Any]) -> int:
         """What the fit gains by keys that are probably meant to be missing ones."""

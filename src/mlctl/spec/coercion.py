@@ -1,8 +1,8 @@
 """What az forgives, put right before validation; and the YAML 1.1 traps that a valid document may still hold.
 
 Guided by the schema: enum values in any case and spelling of case, whole numbers and booleans written as text,
-read-only keys dropped. It is the one walk through every document, so it also sees whether all fits, and what the schema
-marks.
+read-only keys dropped. It is the one walk through every document, so it also sees what does not certainly fit, and what
+the schema marks.
 """
 
 from __future__ import annotations
@@ -26,14 +26,25 @@ _LOST_ZERO = re.compile(r"[+-]?[1-9][0-9]*\.[0-9]+0")
 class Coerced(NamedTuple):
     """A copy of a document's data as the validator wants it.
 
-    `found`: what is to say about values that YAML misread. `fits`: the data certainly fits the schema, so that the
-    validator need not be asked. `marked`: references and local paths, in the order of the file.
+    `found`: what is to say about values that YAML misread. `doubts`: what does not certainly fit the schema; the rest
+    does. `marked`: references and local paths, in the order of the file.
     """
 
     data: Any
     found: list[Problem]
-    fits: bool
+    doubts: list[Doubt]
     marked: list[Marked]
+
+
+class Doubt(NamedTuple):
+    """A value that the validator has to be asked about, with its schema.
+
+    Of a map or a list only itself is in doubt, not what it holds; of a choice between alternatives, all of it.
+    """
+
+    path: KeyPath
+    value: Any
+    schema: Schema
 
 
 class Marked(NamedTuple):
@@ -48,7 +59,7 @@ def coerce(document: Document, root: Schema) -> Coerced:
     """Put right what az forgives."""
     coercion = _Coercion(document, root)
     data = coercion.value(document.data, shape_of(root, root), ())
-    return Coerced(data, coercion.found, coercion.fits, coercion.marked)
+    return Coerced(data, coercion.found, coercion.doubts, coercion.marked)
 
 
 def misread(document: Document, path: KeyPath, value: Any) -> str | None:
@@ -74,35 +85,47 @@ class _Coercion:
         self.document = document
         self.root = root
         self.found: list[Problem] = []
-        self.fits = True
+        self.doubts: list[Doubt] = []
         self.marked: list[Marked] = []
         self.dates = frozenset(found.path for found in document.warnings if found.code == "yaml_date")
 
     def value(self, value: Any, shape: Shape, path: KeyPath) -> Any:
-        if value is not None and shape.branches is not None:
-            branch = choose_branch(value, shape.branches, self.root)
-            if branch is None:
-                self.fits = False
-                return value
-            shape = shape_of(branch, self.root)
+        if shape.branches is not None:
+            return self._choice(value, shape, shape.branches, path)
         if isinstance(value, dict):
             return self._map(value, shape, path)
         if isinstance(value, list):
-            self.fits = self.fits and shape.admits(value)
             item_shape = shape.item()
-            return [self.value(item, item_shape, (*path, index)) for index, item in enumerate(value)]
+            result = [self.value(item, item_shape, (*path, index)) for index, item in enumerate(value)]
+            if not shape.admits(result):
+                self.doubts.append(Doubt(path, result, shape.schema))
+            return result
         value = self._scalar(value, shape, path)
-        self.fits = self.fits and shape.fits(value)
+        if not shape.fits(value):
+            self.doubts.append(Doubt(path, value, shape.schema))
         if shape.marked and isinstance(value, str):
             self.marked.append(Marked(path, value, shape.schema))
         return value
+
+    def _choice(self, value: Any, shape: Shape, branches: list[Schema], path: KeyPath) -> Any:
+        """A value with alternatives, as the one that was meant wants it."""
+        branch = choose_branch(value, branches, self.root)
+        if branch is None:
+            self.doubts.append(Doubt(path, value, shape.schema))
+            return value
+        doubts_before = len(self.doubts)
+        result = self.value(value, shape_of(branch, self.root), path)
+        if len(self.doubts) > doubts_before:
+            # another alternative may take it
+            self.doubts[doubts_before:] = [Doubt(path, result, shape.schema)]
+        return result
 
     def _scalar(self, value: Any, shape: Shape, path: KeyPath) -> Any:
         types = shape.types
         if isinstance(value, str):
             if self.dates and "string" in types and dotted(path) in self.dates:
                 self._refuse_date(value, path)
-            return _coerce_text(value, shape)
+            return _coerce_text(value, shape) if shape.forgives else value
         if types == ("boolean",) and value in (0, 1):
             return bool(value)
         if isinstance(value, float) and types == ("integer",) and value.is_integer():
@@ -114,14 +137,16 @@ class _Coercion:
     def _map(self, value: dict[str, Any], shape: Shape, path: KeyPath) -> dict[str, Any]:
         result: dict[str, Any] = {}
         marked_before = len(self.marked)
+        fits = shape.admits(value)
         for key, item in value.items():
             part = shape.part(key)
             if part is None:
-                self.fits = False
+                fits = False
                 part = ANY
             if not part.read_only:
                 result[key] = self.value(item, part, (*path, key))
-        self.fits = self.fits and shape.admits(value) and all(key in result for key in shape.required)
+        if not fits or not all(key in result for key in shape.required):
+            self.doubts.append(Doubt(path, result, shape.schema))
         if shape.is_environment:
             # its files are read with it
             self.marked[marked_before:] = [Marked(path, result, shape.schema)]
@@ -144,8 +169,6 @@ class _Coercion:
 def _coerce_text(value: str, shape: Shape) -> Any:
     if shape.words is not None:
         return shape.words.get(value.lower()) or shape.words.get(_snake(value)) or value
-    if shape.schema.get("x-case-sensitive"):
-        return value
     if shape.types == ("integer",) and _WHOLE.fullmatch(value.strip()):
         return int(value)
     if shape.types == ("boolean",) and value.lower() in _TRUE | _FALSE:

@@ -28,7 +28,7 @@ class Library:
         found = self._documents.get(place)
         if found is None:
             try:
-                found = read_file(Path(place), source=source)
+                found = read_file(place, source=source)
             except MlctlError as error:
                 found = error
             self._documents[place] = found

@@ -8,10 +8,8 @@ The only module of the specs that knows PyYAML; its C parser is used where there
 
 from __future__ import annotations
 
-import codecs
 import functools
 import os
-import re
 import stat
 from collections import deque
 from collections.abc import Callable
@@ -20,9 +18,10 @@ from typing import Any, NoReturn
 
 import yaml
 
-from mlctl.errors import AuthError, InvalidSpecError, NotFoundError, UsageError
+from mlctl.errors import AuthError, NotFoundError, UsageError
 from mlctl.spec.document import Document, KeyPath, Mark, dotted
-from mlctl.spec.problems import WARNING, Problem, line_of, summary
+from mlctl.spec.encoding import decoded, refuse, refuse_characters
+from mlctl.spec.problems import WARNING, Problem, line_of
 from mlctl.spec.syntax import explain
 
 LARGEST_FILE = 4 * 1024 * 1024
@@ -46,17 +45,9 @@ _LONGEST_NUMBER = 1000  # characters; Python refuses to write longer ones, and t
 _MOST_MERGED = 1_000_000  # keys that merge keys may look at, those that are there already included
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = ("int", "float", "bool", "null", "timestamp")
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 
 
-def read_file(path: Path, *, source: str | None = None) -> Document:
+def read_file(path: Path | str, *, source: str | None = None) -> Document:
     """Read the YAML file at `path`; `source` is its name for messages, when the path is not what the user wrote.
 
     Raises NotFoundError, UsageError (a folder), AuthError, or InvalidSpecError with every problem.
@@ -81,7 +72,8 @@ def read_file(path: Path, *, source: str | None = None) -> Document:
         # a link that leads to itself, a name that is too long, a disk that fails
         raise NotFoundError(f"'{path}' cannot be read: {error.strerror}", hint="check the path") from None
     document = read_bytes(content, source=source or place)
-    document.folder = path.absolute().parent
+    folder = os.path.dirname(place)  # noqa: PTH120
+    document.folder = Path(folder) if os.path.isabs(folder) else Path.cwd() / folder  # noqa: PTH117
     return document
 
 
@@ -89,27 +81,13 @@ def read_bytes(content: bytes, *, source: str) -> Document:
     """Read the bytes of a YAML file: UTF-8, or UTF-16/32 with a byte order mark."""
     if len(content) > LARGEST_FILE:
         message = f"the file has more than {LARGEST_FILE // 1024 // 1024} MB, too much for a spec"
-        _refuse(Problem("too_large", "", message, source=source, line=1, column=1, hint="is this the right file?"))
-    encoding = next((name for bom, name in _BOMS if content.startswith(bom)), "utf-8")
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        before = content[: error.start].decode(encoding, errors="replace")
-        line, column = _position(before, len(before))
-        message = f"the file is not {encoding.removesuffix('-sig').upper()} text (byte 0x{content[error.start]:02x})"
-        hint = "save the file as UTF-8"
-        _refuse(Problem("not_text", "", message, source=source, line=line, column=column, hint=hint))
-    return read_text(text, source=source)
+        refuse(Problem("too_large", "", message, source=source, line=1, column=1, hint="is this the right file?"))
+    return read_text(decoded(content, source=source), source=source)
 
 
 def read_text(text: str, *, source: str) -> Document:
     """Read YAML text that holds one map. Raises InvalidSpecError with every problem that was found."""
-    forbidden = _FORBIDDEN.search(text)
-    if forbidden:
-        line, column = _position(text, forbidden.start())
-        message = f"character U+{ord(forbidden.group()):04X} is not allowed in YAML"
-        hint = "remove the character; text editors can show invisible ones"
-        _refuse(Problem("not_text", "", message, source=source, line=line, column=column, hint=hint))
+    refuse_characters(text, source=source)
     composer = _Composer(text, source)
     root = composer.compose()
     builder = _Builder(composer)
@@ -235,7 +213,7 @@ class _Composer:
 
     def fail(self, code: str, line: int, column: int, message: str, *, hint: str) -> NoReturn:
         excerpt = line_of(self.text, line)
-        _refuse(Problem(code, "", message, source=self.source, line=line, column=column, hint=hint, excerpt=excerpt))
+        refuse(Problem(code, "", message, source=self.source, line=line, column=column, hint=hint, excerpt=excerpt))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -269,7 +247,7 @@ class _Builder:
             return self._map(node, path)
         if node.items is not None:
             return [self.build(item, (*path, index), item) for index, item in enumerate(node.items)]
-        return self._scalar(node, path)
+        return node.raw if node.tag == "str" else self._scalar(node, path)
 
     def _map(self, node: _Node, path: KeyPath) -> dict[str, Any]:
         data: dict[str, Any] = {}
@@ -279,7 +257,7 @@ class _Builder:
             if key.tag == "merge":
                 merged += self._merged(value)
                 continue
-            name = self._key(key, path)
+            name = key.raw if key.tag == "str" and key.raw else self._key(key, path)
             if name in seen:
                 self._duplicate(name, (*path, name), key, seen[name])
             seen[name] = key
@@ -361,11 +339,3 @@ _mark = Mark._make  # the quickest way to make one, and there is one for each va
 def _start(event: Any) -> tuple[int, int]:
     mark = event.start_mark
     return mark.line + 1, mark.column + 1
-
-
-def _position(text: str, offset: int) -> tuple[int, int]:
-    return text.count("\n", 0, offset) + 1, offset - (text.rfind("\n", 0, offset) + 1) + 1
-
-
-def _refuse(problem: Problem) -> NoReturn:
-    raise InvalidSpecError(summary([problem], problem.source), problems=[problem])

@@ -73,10 +73,14 @@ def _near(keys: list[str], known: Schema, *, spare: int) -> list[str] | None:
 @functools.lru_cache(maxsize=MOST_KEYS)
 def _alike(key: str) -> list[str]:
     """The keys of all kinds that a key nearly is, the nearest first; the same key is asked for kind after kind."""
-    every = {word for name in KINDS for word in own_properties(name)}
     # so much of both has to be the same that their lengths cannot differ by more
-    words = [word for word in every if 2 * min(len(word), len(key)) >= _NEAR * (len(word) + len(key))]
+    words = [word for word in _every_key() if 2 * min(len(word), len(key)) >= _NEAR * (len(word) + len(key))]
     return get_close_matches(key, words, n=max(1, len(words)), cutoff=_NEAR)
+
+
+@functools.cache
+def _every_key() -> frozenset[str]:
+    return frozenset(word for name in KINDS for word in own_properties(name))
 
 
 def _is_type(value: Any, kind: Kind) -> bool:

@@ -20,6 +20,7 @@ Schema = dict[str, Any]
 _REFERENCE = re.compile(r'"\$ref": *"([A-Za-z]+)\.schema\.json#/')
 
 
+@functools.cache
 def schemas_folder() -> Path:
     """The folder with the schemas: in the package, or in the repository for an editable install."""
     package = Path(__file__).parent.parent
@@ -107,6 +108,20 @@ def _references(part: Any) -> Iterator[str]:
     elif isinstance(part, list):
         for value in part:
             yield from _references(value)
+
+
+def alone(schema: Schema) -> Schema:
+    """A schema without what it says of the values in a map or a list."""
+    own = {key: part for key, part in schema.items() if key not in _WORDS_ONLY and not key.startswith("x-")}
+    if "properties" in own:
+        own["properties"] = {key: {} for key in own["properties"]}
+    if isinstance(own.get("additionalProperties"), dict):
+        own["additionalProperties"] = {}
+    own.pop("items", None)
+    return own
+
+
+_WORDS_ONLY = ("$schema", "$defs", "title", "description", "default", "examples", "deprecated", "readOnly")
 
 
 def resolve(schema: Schema, root: Schema) -> Schema:

@@ -34,26 +34,28 @@ class Shape:
     """One schema, its `$ref` followed.
 
     `types`: names of the JSON types that it admits, but for null; empty for any. `branches`: its alternatives.
-    `words`: the words of an enum by their lower case; None without, and where their case counts. `marked`: what stands
-    here is a reference or a local path. `is_environment`: an inline environment, whose own references belong to it.
+    `words`: the words of an enum by their lower case; None without, and where their case counts. `forgives`: whether
+    some texts are taken for something else. `marked`: what stands here is a reference or a local path.
+    `is_environment`: an inline environment, whose own references belong to it.
     """
 
     __slots__ = (
-        "_all_types", "_items", "_members", "_others", "_parts", "_pattern", "_properties", "_root", "branches",
-        "is_environment", "marked", "read_only", "required", "schema", "types", "words",
+        "_all_types", "_items", "_members", "_others", "_parts", "_pattern", "_properties", "_root", "_takes_text",
+        "branches", "forgives", "is_environment", "marked", "read_only", "required", "schema", "types", "words",
     )  # fmt: skip
 
     def __init__(self, schema: Schema, root: Schema) -> None:
         self.schema = schema
         self._root = root
         self._members = schema.get("enum", [schema["const"]] if "const" in schema else None)
-        self._all_types = frozenset(types_of(schema) + (("null",) if None in (self._members or ()) else ()))
+        types = types_of(schema)
+        self._all_types = frozenset((*types, "null") if self._members and None in self._members else types)
         self._pattern: str | None = schema.get("pattern")
         self._properties: Schema = schema.get("properties", {})
         self._parts: dict[str, Shape] = {}
         self._others: Shape | None = None
         self._items: Shape | None = None
-        self.types = tuple(name for name in types_of(schema) if name != "null")
+        self.types = tuple(name for name in types if name != "null") if "null" in types else types
         self.branches: list[Schema] | None = schema.get("anyOf")
         self.required: tuple[str, ...] = tuple(schema.get("required", ()))
         self.marked = any(mark in schema for mark in _MARKS)
@@ -62,6 +64,15 @@ class Shape:
         self.words: dict[str, str] | None = None
         if "enum" in schema and not schema.get("x-case-sensitive"):
             self.words = {word.lower(): word for word in schema["enum"] if isinstance(word, str)}
+        self.forgives = self.words is not None or (
+            self.types in (("integer",), ("boolean",)) and not schema.get("x-case-sensitive")
+        )
+        self._takes_text = (
+            (not types or "string" in types)
+            and self._members is None
+            and self.branches is None
+            and not {"minLength", "pattern"} & schema.keys()
+        )
 
     def part(self, key: str) -> Shape | None:
         """The shape of what stands under a key; None when the key is not known here."""
@@ -89,6 +100,8 @@ class Shape:
 
     def fits(self, value: Any) -> bool:
         """Whether a value that is no map and no list certainly fits; alternatives are the caller's to choose from."""
+        if self._takes_text and type(value) is str:
+            return True
         if self.branches is not None or not self.admits(value):
             return False
         if self._members is not None:

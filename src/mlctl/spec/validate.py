@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import takewhile
 from typing import Any, NamedTuple
 
 from mlctl.errors import InvalidSpecError
 from mlctl.spec.branches import choose_branch, unknown_discriminator
-from mlctl.spec.coercion import Marked, coerce, misread
+from mlctl.spec.coercion import Doubt, Marked, coerce, misread
 from mlctl.spec.document import Document, KeyPath, dotted, in_file_order
 from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, closest, did_you_mean, summary
 from mlctl.spec.schema import (
     Schema,
+    alone,
     complete,
-    complete_schema,
     known_keys,
     load_schema,
     resolve,
@@ -64,7 +64,7 @@ def check(document: Document, name: str) -> Checked:
     problems = [found for found in coerced.found if found.severity == ERROR]
     warnings = [found for found in coerced.found if found.severity == WARNING]
     refused = {found.path for found in problems}
-    for problem in () if coerced.fits else _problems(_Scope(document, name, root), data, root, ()):
+    for problem in _doubted(_Scope(document, name, root), coerced.doubts):
         (warnings if problem.severity == WARNING else problems).append(problem)
         if len(problems) >= MOST_PROBLEMS:
             break
@@ -87,12 +87,11 @@ def refuse_if_any(document: Document, problems: list[Problem]) -> None:
 
 @functools.cache
 def _validator(key: str) -> Any:
-    """A compiled validator: `name`, or `name` with the JSON of one alternative after a blank."""
+    """A compiled validator: the name of a schema, a blank, and the JSON of the part of it that is asked about."""
     import jsonschema_rs
 
-    name, _, branch = key.partition(" ")
-    schema = complete(json.loads(branch), load_schema(name)["$defs"]) if branch else complete_schema(name)
-    return jsonschema_rs.Draft202012Validator(schema)
+    name, _, part = key.partition(" ")
+    return jsonschema_rs.Draft202012Validator(complete(json.loads(part), load_schema(name)["$defs"]))
 
 
 class _Scope(NamedTuple):
@@ -112,11 +111,21 @@ class _Finding(NamedTuple):
     kind: Any
 
 
-def _problems(scope: _Scope, value: Any, schema: Schema, prefix: KeyPath) -> Iterator[Problem]:
-    """Problems of a value against the whole schema or against one alternative in it."""
-    key = scope.name if schema is scope.root else f"{scope.name} {json.dumps(schema)}"
+def _doubted(scope: _Scope, doubts: Iterable[Doubt]) -> Iterator[Problem]:
+    """Problems of what does not certainly fit.
+
+    The validator is asked about these parts and not about the document: what a large schema costs is to compile it.
+    """
+    for doubt in doubts:
+        yield from _problems(scope, doubt.value, doubt.schema, doubt.path, asked=alone(doubt.schema))
+
+
+def _problems(
+    scope: _Scope, value: Any, schema: Schema, prefix: KeyPath, *, asked: Schema | None = None
+) -> Iterator[Problem]:
+    """Problems of a value against a part of the schema; `asked`: what of this part the validator is asked about."""
     complete = {**schema, "$defs": scope.root["$defs"]}
-    for error in _validator(key).iter_errors(value):
+    for error in _validator(f"{scope.name} {json.dumps(schema if asked is None else asked)}").iter_errors(value):
         schema_here = schema_at(complete, list(error.schema_path)[:-1])
         finding = _Finding((*prefix, *error.instance_path), error.instance, schema_here, error.kind)
         keyword = _keyword(finding)

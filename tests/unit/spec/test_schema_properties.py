@@ -136,14 +136,14 @@ def test_what_certainly_fits_is_valid() -> None:
             tried += [_with(site, value) for value in ODD_VALUES if site.path]
             for data in tried:
                 coerced = coerce(Document(data, {}, "job.yml"), load_schema(kind))
-                told[coerced.fits] += 1
-                assert not coerced.fits or oracle(kind).is_valid(coerced.data), (kind, site.path, data)
+                told[not coerced.doubts] += 1
+                assert coerced.doubts or oracle(kind).is_valid(coerced.data), (kind, site.path, data)
     assert min(told.values()) > 1000
 
 
 def test_nearly_all_rich_documents_certainly_fit() -> None:
     documents = [(Author(kind, seed).document(), load_schema(kind)) for kind in KINDS for seed in range(RICH_DOCUMENTS)]
-    doubted = [data for data, root in documents if not coerce(Document(data, {}, "job.yml"), root).fits]
+    doubted = [data for data, root in documents if coerce(Document(data, {}, "job.yml"), root).doubts]
     assert len(doubted) < len(documents) / 50
 
 
