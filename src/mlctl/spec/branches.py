@@ -71,14 +71,15 @@ class _Branch:
         types = types_of(schema)
         self.types = frozenset((*types, "integer") if "number" in types else types)
         self.any_type = not types
-        self.properties = frozenset(schema.get("properties", ()))
+        properties = schema.get("properties", {})
+        self.properties = frozenset(properties)
         self.required = tuple(schema.get("required", ()))
         self.has = frozenset(DISCRIMINATORS) & self.properties
         self.words: dict[str, tuple[str, ...]] = {}
         self.folded: dict[str, frozenset[str]] = {}
         self.open: dict[str, bool] = {}
         for key in DISCRIMINATORS:
-            declared = resolve(schema.get("properties", {}).get(key, {}), root)
+            declared = resolve(properties[key], root) if key in properties else {}
             words = declared.get("enum", [declared["const"]] if "const" in declared else [])
             self.words[key] = tuple(word for word in words if isinstance(word, str))
             self.folded[key] = frozenset(word.lower() for word in self.words[key])

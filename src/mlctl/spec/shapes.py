@@ -8,24 +8,25 @@ was seen is kept with them.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
 from mlctl.spec.schema import Schema, resolve, types_of
 
-_TYPES: dict[type, frozenset[str]] = {
-    str: frozenset({"string"}),
-    bool: frozenset({"boolean"}),
-    int: frozenset({"integer", "number"}),
-    float: frozenset({"number"}),
-    dict: frozenset({"object"}),
-    list: frozenset({"array"}),
-    type(None): frozenset({"null"}),
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+    "object": (dict,),
+    "array": (list,),
+    "null": (type(None),),
 }
 INLINE_ENVIRONMENT = "an inline environment"
 """Title of the schema of an environment that is written out where it is used."""
 
-_MARKS = ("x-local", "x-asset", "x-file", "x-bare")
+_MARKS = frozenset({"x-local", "x-asset", "x-file", "x-bare"})
 
 _SAFE_NUMBER = 2**53  # beyond it a number need not be the same for everyone
 
@@ -40,7 +41,7 @@ class Shape:
     """
 
     __slots__ = (
-        "_all_types", "_items", "_members", "_others", "_parts", "_pattern", "_properties", "_root", "_takes_text",
+        "_admitted", "_items", "_members", "_others", "_parts", "_pattern", "_properties", "_root", "_takes_text",
         "branches", "forgives", "is_environment", "marked", "read_only", "required", "schema", "types", "words",
     )  # fmt: skip
 
@@ -49,7 +50,7 @@ class Shape:
         self._root = root
         self._members = schema.get("enum", [schema["const"]] if "const" in schema else None)
         types = types_of(schema)
-        self._all_types = frozenset((*types, "null") if self._members and None in self._members else types)
+        self._admitted = _admitted((*types, "null") if self._members and None in self._members else types)
         self._pattern: str | None = schema.get("pattern")
         self._properties: Schema = schema.get("properties", {})
         self._parts: dict[str, Shape] = {}
@@ -58,7 +59,7 @@ class Shape:
         self.types = tuple(name for name in types if name != "null") if "null" in types else types
         self.branches: list[Schema] | None = schema.get("anyOf")
         self.required: tuple[str, ...] = tuple(schema.get("required", ()))
-        self.marked = any(mark in schema for mark in _MARKS)
+        self.marked = not _MARKS.isdisjoint(schema)
         self.is_environment = schema.get("title") == INLINE_ENVIRONMENT
         self.read_only = bool(schema.get("readOnly"))
         self.words: dict[str, str] | None = None
@@ -71,7 +72,8 @@ class Shape:
             (not types or "string" in types)
             and self._members is None
             and self.branches is None
-            and not {"minLength", "pattern"} & schema.keys()
+            and self._pattern is None
+            and "minLength" not in schema
         )
 
     def part(self, key: str) -> Shape | None:
@@ -96,7 +98,7 @@ class Shape:
 
     def admits(self, value: Any) -> bool:
         """Whether a value has the right JSON type."""
-        return not self._all_types or not self._all_types.isdisjoint(_TYPES.get(type(value), ()))
+        return not self._admitted or type(value) in self._admitted
 
     def fits(self, value: Any) -> bool:
         """Whether a value that is no map and no list certainly fits; alternatives are the caller's to choose from."""
@@ -123,6 +125,12 @@ class Shape:
             and number <= schema.get("maximum", number)
             and ("exclusiveMinimum" not in schema or number > schema["exclusiveMinimum"])
         )
+
+
+@functools.cache
+def _admitted(types: tuple[str, ...]) -> frozenset[type]:
+    """The types of Python that stand for JSON types; a few sets for all shapes."""
+    return frozenset(kind for name in types for kind in _TYPES[name])
 
 
 def shape_of(schema: Schema, root: Schema) -> Shape:
