@@ -60,6 +60,18 @@ def unknown_discriminator(
     return None
 
 
+def is_only_choice(branch: Schema, value: Any, branches: Sequence[Schema], root: Schema) -> bool:
+    """Whether no other alternative can take a value: its `type` or `task` is a word of this one only."""
+    if not isinstance(value, dict):
+        return False
+    left = _admitting(value, branches, root)
+    for key in DISCRIMINATORS:
+        word = value.get(key)
+        if isinstance(word, str):
+            left = [one for one in left if one.may_have(key, word.lower())]
+    return len(left) == 1 and left[0].schema is branch
+
+
 class _Branch:
     """One alternative, and what tells it from the others."""
 
@@ -84,6 +96,12 @@ class _Branch:
             self.words[key] = tuple(word for word in words if isinstance(word, str))
             self.folded[key] = frozenset(word.lower() for word in self.words[key])
             self.open[key] = bool(declared) and not {"enum", "const"} & declared.keys()
+
+    def may_have(self, key: str, folded: str) -> bool:
+        """Whether a discriminator may have a word, given in lower case."""
+        if key not in self.has:
+            return self.schema.get("additionalProperties") is not False
+        return self.open[key] or folded in self.folded[key]
 
     def takes_text(self, value: str) -> bool:
         """Whether text is one of the words, or of the form, that the alternative wants."""

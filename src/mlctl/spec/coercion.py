@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from mlctl.spec.branches import choose_branch
+from mlctl.spec.branches import choose_branch, is_only_choice
 from mlctl.spec.document import Document, KeyPath, dotted
 from mlctl.spec.problems import Problem
 from mlctl.spec.schema import Schema
@@ -39,7 +39,7 @@ class Coerced(NamedTuple):
 class Doubt(NamedTuple):
     """A value that the validator has to be asked about, with its schema.
 
-    Of a map or a list only itself is in doubt, not what it holds; of a choice between alternatives, all of it.
+    Of a map or a list only itself is in doubt, not what it holds; where another alternative may take it, all of it.
     """
 
     path: KeyPath
@@ -115,7 +115,7 @@ class _Coercion:
             return value
         doubts_before = len(self.doubts)
         result = self.value(value, shape_of(branch, self.root), path)
-        if len(self.doubts) > doubts_before:
+        if len(self.doubts) > doubts_before and not is_only_choice(branch, value, branches, self.root):
             # another alternative may take it
             self.doubts[doubts_before:] = [Doubt(path, result, shape.schema)]
         return result
