@@ -48,7 +48,7 @@ def explain(
         rows = [{"code": entry.code, "name": entry.name, "title": entry.title} for entry in known]
         return Result(rows) if context.output_given else _text(_listed(known))
     entry = find(code)
-    return Result(entry) if context.output_given else _text(_explained(entry))
+    return Result(entry._asdict()) if context.output_given else _text(_explained(entry))
 
 
 def _text(text: str) -> Result:

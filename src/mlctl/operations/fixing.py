@@ -17,7 +17,7 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlctl.errors import AuthError, ConflictError, MlctlError, UnavailableError
@@ -148,7 +148,7 @@ class _Draft:
 
     def own(self, problems: Sequence[Problem]) -> list[Problem]:
         """The problems of this file, all under its first name."""
-        return [replace(found, source=self.sources[0]) for found in problems if found.source in self.sources]
+        return [found._replace(source=self.sources[0]) for found in problems if found.source in self.sources]
 
     def document(self, text: str, source: str) -> Document:
         document = read_text(text, source=source)

@@ -15,7 +15,7 @@ from typing import Any
 from mlctl.errors import AuthError, NotFoundError, UsageError
 from mlctl.spec.kinds import ALIASES, FAMILIES, KINDS, Kind, kind_named
 from mlctl.spec.problems import WARNING, closest
-from mlctl.spec.schema import Schema, load_schema
+from mlctl.spec.schema import Schema, complete_schema
 
 _NAMED = ("properties", "$defs", "patternProperties")
 _LISTED = ("anyOf", "oneOf", "allOf", "prefixItems")
@@ -41,7 +41,7 @@ def find_kinds(name: str) -> list[Kind]:
 
 def exported(kind: Kind) -> Schema:
     """The schema of a kind with all definitions that it needs, free of mlctl's own keywords."""
-    schema: Schema = _plain(load_schema(kind.name))
+    schema: Schema = _plain(complete_schema(kind.name))
     return schema
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlctl.errors import InvalidSpecError, MlctlError, UnavailableError, UsageError
 from mlctl.operations.spec_files import SpecFile
@@ -20,7 +19,6 @@ from mlctl.spec.detection import detect, foreign_text, looks_like_spec, refine
 from mlctl.spec.document import Document
 from mlctl.spec.kinds import KINDS, Kind, default_kind, kind_named
 from mlctl.spec.library import Library
-from mlctl.spec.overrides import override_document
 from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, did_you_mean
 from mlctl.spec.reader import read_bytes, read_file
 
@@ -31,8 +29,7 @@ PIECE = 64
 """Files that a process takes at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileReport:
+class FileReport(NamedTuple):
     """What was found in one file. `kind` is the schema's name, None when skipped; `reason` says why it was skipped."""
 
     file: str
@@ -42,15 +39,14 @@ class FileReport:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Demands:
+class Demands(NamedTuple):
     """What is asked of the files.
 
     `kind`: they are of this kind, whatever they look like. `strict`: what is incomplete is an error.
     `warnings_are_errors`: warnings too.
     """
 
-    options: CheckOptions = field(default_factory=CheckOptions)
+    options: CheckOptions = CheckOptions()
     kind: Kind | None = None
     strict: bool = False
     warnings_are_errors: bool = False
@@ -109,7 +105,7 @@ class Checker:
 
     def _read(self, file: SpecFile) -> Document:
         if file.content is None:
-            return self.library.read(Path(os.path.abspath(file.path)), source=file.source)  # noqa: PTH100
+            return self.library.read(os.path.abspath(file.path), source=file.source)  # noqa: PTH100
         document = read_bytes(file.content, source=file.source)
         document.folder = file.path.absolute()
         return document
@@ -137,14 +133,14 @@ class Checker:
             WARNING: ERROR if demands.warnings_are_errors else WARNING,
         }
         problems = tuple(
-            replace(found, severity=severities[found.severity])
+            found._replace(severity=severities[found.severity])
             if severities.get(found.severity, found.severity) != found.severity
             else found
             for found in report.problems
         )
         present = {found.severity for found in problems}
         result = FAILED if ERROR in present else UNFINISHED if INCOMPLETE in present else SUCCEEDED
-        return replace(report, result=result, problems=problems)
+        return report._replace(result=result, problems=problems)
 
     def _forget(self) -> None:
         """What is kept is bounded: ten thousand files must not be held at once."""
@@ -201,6 +197,8 @@ def check_one(
 
     Raises NotFoundError, AuthError and UsageError; a file that is no YAML gives the reader's problems.
     """
+    from mlctl.spec.overrides import override_document
+
     fallback = default_kind(family)
     assert fallback is not None, family
     try:

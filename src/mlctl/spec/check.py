@@ -7,12 +7,11 @@ Files that a spec names are checked as what they are meant to be, and their prob
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlctl.entities.environment import Environment
 from mlctl.errors import InvalidSpecError, MlctlError
+from mlctl.spec.coercion import Marked
 from mlctl.spec.document import Document, KeyPath, dotted, in_file_order
 from mlctl.spec.kinds import TYPES, Kind, kind_of_type
 from mlctl.spec.library import Library
@@ -21,6 +20,9 @@ from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, did_you_mea
 from mlctl.spec.schema import Schema, load_schema
 from mlctl.spec.validate import check
 
+if TYPE_CHECKING:
+    from mlctl.entities.environment import Environment
+
 MOST_PROBLEMS = 200
 """After so many problems of a document the rules tell no more."""
 
@@ -28,8 +30,7 @@ DEEPEST_FILES = 16
 """Files that name files that name files: a pipeline in a pipeline in …"""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckOptions:
+class CheckOptions(NamedTuple):
     """What is checked. `paths`: local files and folders are there. `secrets`: keys and tokens in plain text are
     refused."""
 
@@ -37,12 +38,13 @@ class CheckOptions:
     secrets: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class SpecCheck:
     """One document on its way through the rules.
 
-    `data`: what the schema made of it. `root`: the schema. `problems`: errors, warnings and what is incomplete, those
-    of nested files included. `trail`: the files that led here, for files that name each other in a circle.
+    `data`: what the schema made of it. `root`: the schema. `marked`: references and local paths in it. `problems`:
+    errors, warnings and what is incomplete, those of nested files included. `trail`: the files that led here, for files
+    that name each other in a circle.
     `environments`: those that the document uses, by the path where they stand; None when they are wrong. `files`: other
     specs that it names, likewise. `attached`: what belongs to it and is no spec, such as conda files.
     """
@@ -53,6 +55,7 @@ class SpecCheck:
     root: Schema
     options: CheckOptions
     library: Library
+    marked: list[Marked]
     problems: list[Problem] = field(default_factory=list)
     trail: tuple[str, ...] = ()
     refused: frozenset[str] = frozenset()
@@ -118,7 +121,7 @@ class SpecCheck:
         """The map at a path of the data; empty when there is none, or something else."""
         here: Any = self.data
         for part in path:
-            here = here.get(part) if isinstance(here, Mapping) else None
+            here = here.get(part) if isinstance(here, dict) else None
         return here if isinstance(here, dict) else {}
 
     def file(self, path: KeyPath, text: str, kind: Kind) -> SpecCheck | None:
@@ -188,7 +191,8 @@ def check_document(
     """Check a document against everything that is known about its kind; `problems` of the result are in file order."""
     from mlctl.spec.rules import rules_of
 
-    data, problems, warnings = check(document, kind.name)
+    checked = check(document, kind.name)
+    data, problems = checked.data, checked.problems
     unknown = _unknown_type(document, kind)
     if unknown is not None:
         problems = [unknown, *(found for found in problems if found.path != unknown.path)]
@@ -199,7 +203,8 @@ def check_document(
         root=load_schema(kind.name),
         options=options or CheckOptions(),
         library=library or Library(),
-        problems=[*problems, *warnings],
+        marked=checked.marked,
+        problems=[*problems, *checked.warnings],
         trail=trail or (document.place,),
         refused=frozenset(found.path for found in problems if found.severity == ERROR),
         nested={} if nested is None else nested,

@@ -31,7 +31,7 @@ class Mark(NamedTuple):
     block: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Document:
     """Data with its marks.
 

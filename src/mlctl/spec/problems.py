@@ -10,9 +10,8 @@ import difflib
 import functools
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlctl.spec.codes import code_of
 
@@ -25,8 +24,7 @@ _LONGEST_EXCERPT = 160
 _LONGEST_LINE = 4000
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong.
 
     `code`: stable word for scripts (unknown_key, wrong_type, …). `path`: dotted key path, `a.b[0]`; empty for the whole

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
 from itertools import takewhile
 from typing import Any, NamedTuple
 
 from mlctl.errors import InvalidSpecError
 from mlctl.spec.branches import choose_branch, unknown_discriminator
-from mlctl.spec.coercion import coerce, misread
+from mlctl.spec.coercion import Doubt, Marked, coerce, misread
 from mlctl.spec.document import Document, KeyPath, dotted, in_file_order
 from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, closest, did_you_mean, summary
 from mlctl.spec.schema import (
     Schema,
+    alone,
     complete,
     known_keys,
     load_schema,
@@ -43,18 +43,28 @@ _TYPE_WORDS = {
 }
 
 
-def check(document: Document, name: str) -> tuple[Any, list[Problem], list[Problem]]:
-    """Check a document against schema `name` (`commandJob`, …).
+class Checked(NamedTuple):
+    """What a schema says about a document.
 
-    Returns the data with what az forgives put right, the errors in file order (what a command's option can still supply
-    is among them, with severity `incomplete`), and the warnings.
+    `data`: with what az forgives put right. `problems`: errors in file order; what a command's option can still supply
+    is among them, with severity `incomplete`. `marked`: references and local paths.
     """
+
+    data: Any
+    problems: list[Problem]
+    warnings: list[Problem]
+    marked: list[Marked]
+
+
+def check(document: Document, name: str) -> Checked:
+    """Check a document against schema `name` (`commandJob`, …)."""
     root = load_schema(name)
-    data, misread_values = coerce(document, root)
-    problems = [found for found in misread_values if found.severity == ERROR]
-    warnings = [found for found in misread_values if found.severity == WARNING]
+    coerced = coerce(document, root)
+    data = coerced.data
+    problems = [found for found in coerced.found if found.severity == ERROR]
+    warnings = [found for found in coerced.found if found.severity == WARNING]
     refused = {found.path for found in problems}
-    for problem in _problems(_Scope(document, name, root), data, root, ()):
+    for problem in _doubted(_Scope(document, name, root), coerced.doubts):
         (warnings if problem.severity == WARNING else problems).append(problem)
         if len(problems) >= MOST_PROBLEMS:
             break
@@ -65,7 +75,7 @@ def check(document: Document, name: str) -> tuple[Any, list[Problem], list[Probl
         for found in document.warnings
         if found.path.partition(".")[0] not in dropped and not (found.code == "yaml_date" and found.path in refused)
     ]
-    return data, in_file_order(problems, document.source), [*noticed, *warnings]
+    return Checked(data, in_file_order(problems, document.source), [*noticed, *warnings], coerced.marked)
 
 
 def refuse_if_any(document: Document, problems: list[Problem]) -> None:
@@ -77,13 +87,11 @@ def refuse_if_any(document: Document, problems: list[Problem]) -> None:
 
 @functools.cache
 def _validator(key: str) -> Any:
-    """A compiled validator: `name`, or `name` with the JSON of one alternative after a blank."""
+    """A compiled validator: the name of a schema, a blank, and the JSON of the part of it that is asked about."""
     import jsonschema_rs
 
-    name, _, branch = key.partition(" ")
-    root = load_schema(name)
-    schema = complete(json.loads(branch), root["$defs"]) if branch else root
-    return jsonschema_rs.Draft202012Validator(schema)
+    name, _, part = key.partition(" ")
+    return jsonschema_rs.Draft202012Validator(complete(json.loads(part), load_schema(name)["$defs"]))
 
 
 class _Scope(NamedTuple):
@@ -103,11 +111,21 @@ class _Finding(NamedTuple):
     kind: Any
 
 
-def _problems(scope: _Scope, value: Any, schema: Schema, prefix: KeyPath) -> Iterator[Problem]:
-    """Problems of a value against the whole schema or against one alternative in it."""
-    key = scope.name if schema is scope.root else f"{scope.name} {json.dumps(schema)}"
+def _doubted(scope: _Scope, doubts: Iterable[Doubt]) -> Iterator[Problem]:
+    """Problems of what does not certainly fit.
+
+    The validator is asked about these parts and not about the document: what a large schema costs is to compile it.
+    """
+    for doubt in doubts:
+        yield from _problems(scope, doubt.value, doubt.schema, doubt.path, asked=alone(doubt.schema))
+
+
+def _problems(
+    scope: _Scope, value: Any, schema: Schema, prefix: KeyPath, *, asked: Schema | None = None
+) -> Iterator[Problem]:
+    """Problems of a value against a part of the schema; `asked`: what of this part the validator is asked about."""
     complete = {**schema, "$defs": scope.root["$defs"]}
-    for error in _validator(key).iter_errors(value):
+    for error in _validator(f"{scope.name} {json.dumps(schema if asked is None else asked)}").iter_errors(value):
         schema_here = schema_at(complete, list(error.schema_path)[:-1])
         finding = _Finding((*prefix, *error.instance_path), error.instance, schema_here, error.kind)
         keyword = _keyword(finding)
@@ -204,7 +222,7 @@ def _additional(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
             message, severity = f"{message}, Azure ML ignores it", WARNING
         value = finding.value.get(key)
         found = scope.document.problem("unknown_key", path, message, value=value, hint=hint, on_key=True)
-        yield found if severity == ERROR else replace(found, severity=severity)
+        yield found if severity == ERROR else found._replace(severity=severity)
 
 
 def _enum(scope: _Scope, finding: _Finding) -> Iterator[Problem]:

@@ -74,8 +74,8 @@ def test_a_file_that_several_name_is_read_and_checked_once(monkeypatch: pytest.M
     read: list[str] = []
     reader = reader_module.read_file
 
-    def counting(path: Path, **more: Any) -> Any:
-        read.append(path.name)
+    def counting(path: str, **more: Any) -> Any:
+        read.append(Path(path).name)
         return reader(path, **more)
 
     monkeypatch.setattr(library, "read_file", counting)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from mlctl.errors import InvalidSpecError, MlctlError
 from mlctl.spec.check import SpecCheck
@@ -86,7 +87,7 @@ def _check_data(spec: SpecCheck) -> None:
     reference = parse(given)
     if reference.kind not in (LOCAL, FILE):
         return
-    place = absolute(spec.document, reference.path or "")
+    place = Path(absolute(spec.document, reference.path or ""))
     kind = text(spec, "type") or "uri_folder"
     there = spec.library.kind_of(place)
     wanted = "file" if kind == "uri_file" else "folder"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 PRIMITIVES = ("string", "integer", "number", "boolean")
 DATA = ("uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model", "path")
@@ -15,8 +14,7 @@ _WIDER = {"integer": ("number", "string"), "number": ("string",), "boolean": ("s
 _TRUTH = frozenset({"true", "false"})
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(NamedTuple):
     """A declared input or output. `type` None: not known. `required`: a step must give it."""
 
     name: str
@@ -35,8 +33,7 @@ class Port:
         return self.type in DATA
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(NamedTuple):
     """Inputs and outputs by name; None when they are not known (a component on a server). `source`: who declares
     them."""
 
@@ -62,7 +59,7 @@ def given_interface(data: Mapping[str, Any], source: str = "") -> Interface:
 
 def type_given(value: Any) -> str | None:
     """The type of an input's value: of a literal, or what a data input says it is; None when it cannot be told."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if "value" in value:
             return type_given(value["value"])
         kind = value.get("type")
@@ -140,7 +137,7 @@ def _text(value: Any) -> str:
 def _declared(data: Mapping[str, Any], group: str) -> dict[str, Port]:
     ports = {}
     for name, value in mapping_in(data, group).items():
-        declaration = value if isinstance(value, Mapping) else {}
+        declaration = value if isinstance(value, dict) else {}
         kind = declaration.get("type")
         required = group == "inputs" and declaration.get("optional") is not True and "default" not in declaration
         ports[name] = Port(name, kind if isinstance(kind, str) else None, required, declaration)
@@ -148,7 +145,7 @@ def _declared(data: Mapping[str, Any], group: str) -> dict[str, Port]:
 
 
 def _type_of_output(value: Any) -> str | None:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         kind = value.get("type", "uri_folder")
         return kind if isinstance(kind, str) else None
     return None
@@ -157,4 +154,4 @@ def _type_of_output(value: Any) -> str | None:
 def mapping_in(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """The map under a key; empty when there is none, or something else."""
     value = data.get(key)
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}

@@ -10,7 +10,7 @@ from mlctl.spec.check import SpecCheck
 from mlctl.spec.document import KeyPath, dotted
 from mlctl.spec.problems import INCOMPLETE
 
-_PLACEHOLDER = re.compile(r"<[^<>]*>|\$\{?[A-Za-z_]\w*\}?|\{\{|@@")
+_PLACEHOLDER = r"<[^<>]*>|\$\{?[A-Za-z_]\w*\}?|\{\{|@@"
 
 
 def raw(spec: SpecCheck, *path: str | int) -> Any:
@@ -20,7 +20,7 @@ def raw(spec: SpecCheck, *path: str | int) -> Any:
         if isinstance(step, int):
             here = here[step] if isinstance(here, list) and step < len(here) else None
         else:
-            here = here.get(step) if isinstance(here, Mapping) else None
+            here = here.get(step) if isinstance(here, dict) else None
     return here
 
 
@@ -45,19 +45,19 @@ def number(spec: SpecCheck, *path: str | int) -> float | None:
 def has(spec: SpecCheck, *path: str | int) -> bool:
     """Whether a key stands in the document, with whatever value."""
     above = raw(spec, *path[:-1])
-    return path[-1] in above if isinstance(above, Mapping) else raw(spec, *path) is not None
+    return path[-1] in above if isinstance(above, dict) else raw(spec, *path) is not None
 
 
 def maps_in(spec: SpecCheck, *path: str | int) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
     """Path and map of each map in the list or the map at a path."""
     here = raw(spec, *path)
     members: Iterable[tuple[str | int, Any]] = ()
-    if isinstance(here, Mapping):
+    if isinstance(here, dict):
         members = here.items()
     elif isinstance(here, list):
         members = enumerate(here)
     for key, value in members:
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             yield (*path, key), value
 
 
@@ -81,7 +81,7 @@ def leave_to_option(spec: SpecCheck, path: KeyPath, *, option: str, message: str
 
 def is_placeholder(value: str) -> bool:
     """Whether a text holds a `<name>`, `${NAME}`, `$NAME` or `{{name}}` that somebody is still to fill in."""
-    return _PLACEHOLDER.search(value) is not None
+    return re.search(_PLACEHOLDER, value) is not None
 
 
 class Range(NamedTuple):

@@ -20,7 +20,7 @@ from mlctl.spec.rules.sweep import check_search
 from mlctl.spec.rules.wiring import Wiring, job_ports
 
 _MOST_NAMES = 10
-_STEP_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_STEP_NAME = r"[a-z_][a-z0-9_]*"
 
 
 def check_pipeline(spec: SpecCheck) -> None:
@@ -80,11 +80,11 @@ def _check_whole(spec: SpecCheck) -> None:
 
 
 def _check_name(spec: SpecCheck, step: Step) -> None:
-    if not _STEP_NAME.fullmatch(step.name):
+    if not re.fullmatch(_STEP_NAME, step.name):
         message = f"'{step.name}' cannot be the name of a step"
         usable = re.sub(r"[^a-z0-9_]+", "_", step.name.lower()).strip("_")
         hint = "use lower-case letters, digits and '_', and start with a letter"
-        if _STEP_NAME.fullmatch(usable):
+        if re.fullmatch(_STEP_NAME, usable):
             hint += f", such as '{usable}'"
         spec.error("invalid_name", step.path, message, value=step.name, hint=hint, on_key=True)
 
@@ -126,9 +126,9 @@ def _spark_component(spec: SpecCheck, step: Step) -> None:
     check_place(spec, step.path)
     component = step.data.get(step.holder or "")
     held = step.nested.data if step.nested is not None else component
-    if "conf" in step.data or isinstance(held, Mapping):
-        conf = held.get("conf") if isinstance(held, Mapping) else None
-        check_conf(spec, step.path, otherwise=conf if isinstance(conf, Mapping) else None)
+    if "conf" in step.data or isinstance(held, dict):
+        conf = held.get("conf") if isinstance(held, dict) else None
+        check_conf(spec, step.path, otherwise=conf if isinstance(conf, dict) else None)
 
 
 def _resources(spec: SpecCheck, path: KeyPath) -> None:

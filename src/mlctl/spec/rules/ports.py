@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mlctl.spec.bindings import macro_problems
@@ -60,7 +61,7 @@ def check_inside(spec: SpecCheck, path: KeyPath, code: Any) -> None:
         # it may be among those
         return
     reference = parse(code)
-    folder = absolute(spec.document, reference.path or "")
+    folder = Path(absolute(spec.document, reference.path or ""))
     if reference.kind not in (LOCAL, FILE) or spec.library.kind_of(folder) != "folder":
         return
     if spec.library.kind_of(folder / file) is None:
@@ -105,7 +106,7 @@ def _check_data(spec: SpecCheck, path: KeyPath, value: Mapping[str, Any]) -> Non
     if reference.kind not in (LOCAL, FILE) or not spec.options.paths:
         return
     here, text = (*path, "path"), reference.path or ""
-    place = absolute(spec.document, text)
+    place = Path(absolute(spec.document, text))
     kind, wanted = spec.library.kind_of(place), value.get("type")
     if kind is None:
         return

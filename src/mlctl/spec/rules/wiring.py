@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlctl.spec.bindings import position_of
 from mlctl.spec.check import SpecCheck
@@ -18,7 +17,6 @@ from mlctl.spec.rules.steps import Step, texts_of
 from mlctl.spec.rules.sweep import tried_values
 
 
-@dataclass(slots=True)
 class Wiring:
     """The bindings of one pipeline.
 
@@ -26,11 +24,12 @@ class Wiring:
     place of the expression. `filled`: outputs of the pipeline that a step writes.
     """
 
-    spec: SpecCheck
-    steps: Mapping[str, Step]
-    parent: Interface
-    edges: dict[str, dict[str, KeyPath]] = field(default_factory=dict)
-    filled: set[str] = field(default_factory=set)
+    def __init__(self, spec: SpecCheck, steps: Mapping[str, Step], parent: Interface) -> None:
+        self.spec = spec
+        self.steps = steps
+        self.parent = parent
+        self.edges: dict[str, dict[str, KeyPath]] = {}
+        self.filled: set[str] = set()
 
     def check_step(self, step: Step) -> None:
         """Check inputs, outputs and every other expression of a step."""
@@ -98,7 +97,7 @@ class Wiring:
             if name not in known:
                 what = f"trial of step '{step.name}' has no input '{name}'"
                 self._unknown(path, what, name, list(known))
-            elif self.spec.is_sound(path) and isinstance(distribution, Mapping):
+            elif self.spec.is_sound(path) and isinstance(distribution, dict):
                 for key, value in tried_values(distribution):
                     reason = refuse_literal(value, known[name])
                     if reason:
@@ -119,7 +118,7 @@ class Wiring:
 
     def _check_value(self, step: Step, path: KeyPath, value: Any, target: Port) -> None:
         inner, text = path, value
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             key = "value" if "value" in value else "path"
             inner, text = (*path, key), value.get(key)
         expressions = find_expressions(text) if isinstance(text, str) else []
@@ -129,7 +128,7 @@ class Wiring:
                 self._check_fit(step, inner, source, target)
         if expressions:
             return
-        if isinstance(value, Mapping) and "value" not in value:
+        if isinstance(value, dict) and "value" not in value:
             if target.is_primitive:
                 message = f"'{dotted(path)}' is data, {target.type} is expected"
                 self.spec.error("type_mismatch", path, message, hint="write the value itself, or bind another input")
@@ -163,7 +162,7 @@ class Wiring:
             path: KeyPath = (*step.path, "outputs", name)
             if known is not None and name not in known:
                 self._unknown(path, f"component of step '{step.name}' has no output '{name}'", name, list(known))
-            inner, text = ((*path, "path"), value.get("path")) if isinstance(value, Mapping) else (path, value)
+            inner, text = ((*path, "path"), value.get("path")) if isinstance(value, dict) else (path, value)
             if not isinstance(text, str):
                 continue
             for expression in find_expressions(text):
@@ -242,8 +241,7 @@ class Wiring:
             self.spec.warn("unknown_port", path, message, value=name, hint=hint, on_key=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """Where an expression stands, as it is written: the value at `path` is `text`, it starts at `start`."""
 
     path: KeyPath
@@ -260,7 +258,7 @@ def job_ports(inputs: Mapping[str, Any]) -> dict[str, Port]:
     """Inputs of a pipeline job: each has a value, which is kept as `given` when it is a literal."""
     ports = {}
     for name, value in inputs.items():
-        literal = value.get("value") if isinstance(value, Mapping) else value
+        literal = value.get("value") if isinstance(value, dict) else value
         declaration = {"given": literal} if literal is not None else {}
         ports[name] = Port(name, type_given(value), declaration=declaration)
     return ports
