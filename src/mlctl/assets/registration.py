@@ -147,7 +147,7 @@ class Registrar:
             return Draft(asset)
         reference = parse(str(text))
         if reference.kind in (LOCAL, FILE):
-            place = absolute(spec.document, reference.path or "")
+            place = Path(absolute(spec.document, reference.path or ""))
             draft = self.from_place(asset, place)
             return replace(draft, links=(Link(Node(PATH, str(place)), _node(asset), "path"),))
         if reference.kind in (JOB_OUTPUT, RUN):
@@ -218,7 +218,7 @@ class Registrar:
         if isinstance(code, str):
             reference = parse(code)
             if reference.kind in (LOCAL, FILE):
-                kept = self.keep_files(absolute(spec.document, reference.path or ""))
+                kept = self.keep_files(Path(absolute(spec.document, reference.path or "")))
                 asset, warnings = replace(asset, content=kept.content, path=kept.path), kept.warnings
             else:
                 document["code"] = code

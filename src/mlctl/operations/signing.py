@@ -28,7 +28,7 @@ def prepare_for_sign(path: Path) -> tuple[Path, ...]:
     spec = load_asset("component", path)
     code = spec.data.get("code")
     reference = parse(code) if isinstance(code, str) else None
-    folder = absolute(spec.document, reference.path or "") if reference and reference.kind in (LOCAL, FILE) else None
+    folder = Path(absolute(spec.document, reference.path or "")) if reference and reference.kind in (LOCAL, FILE) else None
     if folder is None or not folder.is_dir():
         raise UsageError(f"{path} has no local code folder to sign", hint="only 'code: <folder>' can be signed")
     entries = [entry for entry in walk(folder) if entry.kind == "file" and entry.path not in CATALOG_FILES]
