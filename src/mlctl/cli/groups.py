@@ -68,7 +68,7 @@ ENTRIES: tuple[Entry, ...] = (
         "Folders that hold jobs, computes and everything logged.",
         family="workspace",
     ),
-    Entry("gc", "mlctl.cli.gc", "Make room: remove what nothing refers to.", "gc"),
+    Entry("gc", "mlctl.cli.cleaning", "Make room: remove what nothing refers to.", "gc"),
     Entry("registry", "mlctl.cli.registry", "Assets that several workspaces share.", family="registry"),
     Entry("config", "mlctl.cli.config", "Settings, each with the place it comes from."),
     Entry("configure", "mlctl.cli.configure", "Set defaults, such as the workspace.", "configure"),
