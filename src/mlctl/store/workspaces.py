@@ -34,6 +34,7 @@ from mlctl.store.rows import did_you_mean, from_json, to_json
 if TYPE_CHECKING:
     from mlctl.store.assets import AssetTable
     from mlctl.store.content import ContentStore
+    from mlctl.store.images import ImageTable
     from mlctl.store.links import LinkTable
 
 DEFAULT_WORKSPACE = "default"
@@ -98,6 +99,13 @@ class WorkspaceStore:
         from mlctl.store.links import LinkTable
 
         return LinkTable(self.database)
+
+    @cached_property
+    def images(self) -> ImageTable:
+        """Images that were made of environments."""
+        from mlctl.store.images import ImageTable
+
+        return ImageTable(self.database)
 
     @cached_property
     def content(self) -> ContentStore:
