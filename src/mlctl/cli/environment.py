@@ -18,6 +18,7 @@ from mlctl.cli.assets import (
     update_verb,
 )
 from mlctl.cli.command import command
+from mlctl.cli.environment_images import build, list_images
 from mlctl.cli.options import POLICY, Description, NewName, NoWait, OptionalFile, SetValues, Tags, parse_tags
 from mlctl.context import Context
 from mlctl.entities.asset import ENVIRONMENT
@@ -73,3 +74,5 @@ update = update_verb(ENVIRONMENT)
 archive = archive_verb(ENVIRONMENT, archived=True)
 restore = archive_verb(ENVIRONMENT, archived=False)
 label = label_verb(ENVIRONMENT)
+
+__all__ = ["archive", "build", "create", "label", "list_", "list_images", "restore", "show", "update"]

@@ -148,7 +148,7 @@ def test_the_image_s_own_conda_is_used(tmp_path: Path, tool: str, call: str) -> 
 def test_certificates_that_came_along_are_trusted_while_installing(tmp_path: Path) -> None:
     for name, data in _recipe(ca_bundle=b"certificates").files.items():
         (tmp_path / name).write_bytes(data.replace(b"/opt/mlctl", os.fsencode(tmp_path)))
-    program = tmp_path / "bin" / "python3"
+    program = tmp_path / "bin" / "python3.11"
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\nenv > {tmp_path}/seen\nexit 1\n")
     program.chmod(0o755)

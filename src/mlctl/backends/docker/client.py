@@ -7,6 +7,7 @@ the connection broke or cannot be made; everything else is an answer of the engi
 from __future__ import annotations
 
 import socket
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -269,6 +270,8 @@ def _import_sdk() -> Any:
             "the docker back end needs the Python package docker, which is not installed",
             hint="pip install 'mlctl[docker]'",
         ) from error
+    # what it would say there is told as an error
+    warnings.filterwarnings("ignore", module=r"docker\.credentials")
     return docker
 
 
@@ -292,9 +295,10 @@ def _translated(action: str) -> Iterator[None]:
     except errors.APIError as error:
         raise _refused(action, error) from error
     except errors.DockerException as error:
-        if "redential" in str(error):
+        if "Credentials store error" in str(error):
             raise AuthError(
-                f"cannot {action}: Docker's configuration names a credential helper that does not work: {error}",
+                f"cannot {action}: a credential helper of Docker's configuration does not work: "
+                f"{str(error).removeprefix('Credentials store error: ')}",
                 hint="docker login, or correct credsStore and credHelpers in Docker's config.json",
             ) from error
         raise EngineGoneError(f"cannot {action}: {_plain(error)}", hint="is the engine running?") from error

@@ -100,7 +100,9 @@ class ImageMaker:
             for line in pull_lines(messages):
                 self._say(line)
         except (RefusedError, NotFoundError, AuthError) as error:
-            raise explain_pull(name, str(error.details.get("text") or error.message)) from error
+            if "text" not in error.details:
+                raise
+            raise explain_pull(name, error.details["text"]) from error
         self._say(f"pulled image {name} in {time.monotonic() - started:.1f} s")
 
     def _build(self, recipe: ImageRecipe, tar: BinaryIO, tag: str, platform: str | None) -> None:

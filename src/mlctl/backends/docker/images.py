@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import BinaryIO
 
 from mlctl.backends.base import ImageOrder
@@ -13,7 +13,7 @@ from mlctl.backends.docker.messages import push_lines
 from mlctl.backends.docker.refusals import explain_push
 from mlctl.entities.environment import Environment
 from mlctl.entities.image import BuiltImage
-from mlctl.errors import AuthError, ConflictError, NotFoundError, UnavailableError, UsageError
+from mlctl.errors import AuthError, ConflictError, MlctlError, NotFoundError, UnavailableError, UsageError
 from mlctl.images.making import wanted_of
 from mlctl.images.names import ImageName, parse_image
 from mlctl.images.recipe import tag_of
@@ -47,7 +47,11 @@ class DockerImages:
                 digest = facts.get("Digest") or _repository_digest(engine, goal)
                 told = engine.manifest_digest(f"{goal.path}@{digest}")
             except (RefusedError, NotFoundError, AuthError) as error:
-                raise explain_push(str(goal), str(error.details.get("text") or error.message)) from error
+                with suppress(MlctlError):
+                    engine.remove_image(str(goal))  # the name only
+                if "text" not in error.details:
+                    raise
+                raise explain_push(str(goal), error.details["text"]) from error
             if told not in (None, digest):
                 raise UnavailableError(f"registry {goal.registry} has {goal.path} with digest {told}, not {digest}")
         log.write(f"pushed {goal}: {digest}\n".encode())
