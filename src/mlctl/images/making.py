@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +14,14 @@ from typing import Any
 from mlctl.entities.environment import Environment, Requirements
 from mlctl.errors import NotFoundError, UnsupportedError
 from mlctl.images.context import context_files, mirror_dockerfile
-from mlctl.images.dockerfile import proxy_variables, write_recipe
+from mlctl.images.dockerfile import pip_variables, proxy_variables, without_credentials, write_recipe
 from mlctl.images.names import apply_mirrors
 from mlctl.images.recipe import ImageRecipe, Part
 from mlctl.images.wanted import resolve_for_image, wanted_image
 from mlctl.settings import Settings
+
+_ARGUMENT = re.compile(r"^\s*ARG\s+(PIP_\w+)", re.MULTILINE | re.IGNORECASE)
+"""A Dockerfile asks for pip's settings by declaring them."""
 
 
 def wanted_of(environment: Environment, settings: Settings) -> dict[str, Any]:
@@ -95,10 +101,13 @@ def _from_context(path: str, dockerfile_path: str, settings: Settings, platform:
     mirrors = settings.pairs("images.mirrors")
     text = (folder / dockerfile).read_bytes().decode(errors="surrogateescape")
     mirrored = mirror_dockerfile(text, lambda name: apply_mirrors(name, mirrors))
+    pip = pip_variables(shlex.split(settings.text("environments.pip_arguments") or ""))
+    asked = {name: pip[name] for name in sorted(set(_ARGUMENT.findall(text)) & pip.keys())}
+    sources = {name: without_credentials(value) for name, value in asked.items()}
     return ImageRecipe(
         files={dockerfile: mirrored.encode(errors="surrogateescape")},
         parts=(Part(folder, tuple(files)),),
         dockerfile=dockerfile,
-        build_args=proxies(settings),
-        salt=platform or "",
+        build_args={**asked, **proxies(settings)},
+        salt=json.dumps([sources, platform], sort_keys=True),
     )

@@ -83,6 +83,21 @@ def test_a_dockerfile_goes_through_the_mirrors_and_stays_as_it_is_otherwise(tmp_
     assert _fingerprint(recipe) != _fingerprint(recipe_of(wanted_of(environment, plain), plain, platform="linux/arm64"))
 
 
+def test_a_dockerfile_gets_the_pip_settings_that_it_declares(tmp_path: Path) -> None:
+    environment = Environment(build=BuildContext(str(tmp_path)))
+    arguments = "--index-url https://me:secret@pypi.example/simple --extra-index-url https://other.example"
+    settings = _settings(tmp_path, environments__pip_arguments=arguments)
+    (tmp_path / "Dockerfile").write_text("FROM x\nRUN pip install numpy\n")
+    recipe = recipe_of(wanted_of(environment, settings), settings)
+    assert recipe is not None
+    assert recipe.build_args == {}
+    (tmp_path / "Dockerfile").write_text("FROM x\nARG PIP_INDEX_URL\nARG OTHER=1\nRUN pip install numpy\n")
+    recipe = recipe_of(wanted_of(environment, settings), settings)
+    assert recipe is not None
+    assert recipe.build_args == {"PIP_INDEX_URL": "https://me:secret@pypi.example/simple"}
+    assert "secret" not in recipe.salt
+
+
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
