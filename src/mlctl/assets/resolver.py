@@ -50,6 +50,12 @@ class Resolver:
     def get(self, text: str, kind: str) -> Asset:
         """As `find`; raises NotFoundError for text that names no asset."""
         found = self.find(text, kind)
+        registry = parse(text).registry
+        if found is None and registry is not None:
+            raise NotFoundError(
+                f"'{text}': no registry named '{registry}' is known here",
+                hint=f"mlctl registry create -n {registry} --path FOLDER_OR_URL makes it known",
+            )
         if found is None:
             raise NotFoundError(f"'{text}' names no {kind} that this workspace knows", hint="azureml:<name>:<version>")
         return found

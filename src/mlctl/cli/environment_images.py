@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 
-from mlctl.cli.assets import Label, ListedName, Version, one_of
+from mlctl.cli.assets import Label, ListedName, RegistryName, Version, desk_of, one_of
 from mlctl.cli.command import command
 from mlctl.cli.names import complete_assets, complete_computes
 from mlctl.cli.options import MaxResults, OptionalFile, SetValues
@@ -35,6 +35,7 @@ def build(
     ] = None,
     version: Version = None,
     label: Label = None,
+    registry_name: RegistryName = None,
     file: OptionalFile = None,
     set_: SetValues = None,
     push: Annotated[
@@ -63,7 +64,9 @@ def build(
     from mlctl.backends.base import ImageOrder
     from mlctl.operations import images
 
-    environment = _environment(context, name=name, version=version, label=label, file=file, set_=set_)
+    environment = _environment(
+        context, name=name, version=version, label=label, registry=registry_name, file=file, set_=set_
+    )
     if write_context is not None:
         for option, given in (("--push", push), ("--compute", compute), ("--host", host)):
             if given:
@@ -90,7 +93,14 @@ def list_images(
 
 
 def _environment(
-    context: Context, *, name: str | None, version: str | None, label: str | None, file: Path | None, set_: Any
+    context: Context,
+    *,
+    name: str | None,
+    version: str | None,
+    label: str | None,
+    registry: str | None,
+    file: Path | None,
+    set_: Any,
 ) -> Environment:
     from mlctl.operations.images import environment_in, registered_environment
 
@@ -100,12 +110,15 @@ def _environment(
             "build needs either a registered environment or a file",
             hint="mlctl environment build --name NAME, or --file environment.yml",
         )
-    if file is None:
+    if file is None and name is not None:
         if set_:
             raise UsageError("--set changes a file, and a registered version never changes", hint="give --file")
-        return registered_environment(context.store, name or "", version=version, label=label)
-    if version or label:
-        raise UsageError("--version and --label belong to a registered environment", hint="give --name")
+        return registered_environment(desk_of(context, registry), name, version=version, label=label)
+    assert file is not None
+    if version or label or registry:
+        raise UsageError(
+            "--version, --label and --registry-name belong to a registered environment", hint="give --name"
+        )
     environment, warnings = environment_in(file, set_ or ())
     for text in warnings:
         context.say.warning(text)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mlctl.entities.asset import ENVIRONMENT
-from mlctl.entities.lineage import IMAGE, JOB, Link, Node
+from mlctl.entities.lineage import IMAGE, JOB, PATH, Link, Node
 
 TAG_LENGTH = 32
 """How many digits of the fingerprint are the tag of an image that is built here."""
@@ -39,8 +39,17 @@ class BuiltImage:
 
 
 def links_of(image: BuiltImage, *, job: str | None = None) -> list[Link]:
-    """The lineage of an image: environments -> image, and image -> job when it is one that ran in it."""
+    """The lineage of an image that was built: environments -> image, and image -> job when it is one that ran in it."""
+    if not image.is_made_here:
+        return []
     node = Node(IMAGE, image.digest)
-    parts = [reference.removeprefix("azureml:").rpartition(":") for reference in image.environments]
-    links = [Link(Node(ENVIRONMENT, name, version), node, "environment") for name, _, version in parts]
-    return [*links, Link(node, Node(JOB, job), "image")] if job else links
+    links = [Link(_environment(reference), node, "environment") for reference in image.environments]
+    return [*links, Link(node, Node(JOB, job), "built image")] if job else links
+
+
+def _environment(reference: str) -> Node:
+    """One of a shared registry is named by its address."""
+    if reference.startswith("azureml://"):
+        return Node(PATH, reference)
+    name, _, version = reference.removeprefix("azureml:").rpartition(":")
+    return Node(ENVIRONMENT, name, version)

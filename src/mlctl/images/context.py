@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mlctl.errors import NotFoundError
+from mlctl.images.recipe import ImageRecipe, Part, pack
 
 IGNORE_FILE = ".dockerignore"
 
@@ -28,6 +29,13 @@ def context_files(folder: Path, dockerfile: str) -> list[str]:
     ignored = ignore_rules(_read_text(folder / IGNORE_FILE))
     always = {os.path.normpath(dockerfile).replace(os.sep, "/"), IGNORE_FILE}
     return sorted(path for path in _walk(folder, ignored) if path in always or not ignored(path))
+
+
+def context_digest(folder: Path, dockerfile: str) -> str:
+    """The sha256 of a build context, in hex. Raises as `context_files`."""
+    recipe = ImageRecipe(parts=(Part(folder, tuple(context_files(folder, dockerfile))),), dockerfile=dockerfile)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - the name of no file
+        return pack(recipe, nowhere)
 
 
 def ignore_rules(text: str) -> Callable[[str], bool]:

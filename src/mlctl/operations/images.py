@@ -17,6 +17,7 @@ from mlctl.store.workspaces import WorkspaceStore
 if TYPE_CHECKING:
     from mlctl.backends.base import Backend, ImageOrder
     from mlctl.entities.environment import Environment
+    from mlctl.operations.assets import AssetDesk
     from mlctl.settings import Settings
 
 IMAGE_BACKEND = "docker"
@@ -47,14 +48,21 @@ class ImageDesk:
 
 
 def registered_environment(
-    store: WorkspaceStore, name: str, *, version: str | None = None, label: str | None = None
+    desk: AssetDesk, name: str, *, version: str | None = None, label: str | None = None
 ) -> Environment:
-    """An environment of the workspace: the version named, else the latest. Raises NotFoundError."""
+    """An environment of the workspace, or of the desk's registry: the version named, else the latest.
+
+    Raises NotFoundError.
+    """
     from mlctl.assets.resolver import Resolver
     from mlctl.operations.job_assets import environment_of
 
-    asset = store.assets.resolve(ENVIRONMENT, name, version=version, label=label)
-    return environment_of(asset, Resolver(store))
+    asset = desk.assets.resolve(ENVIRONMENT, name, version=version, label=label)
+    if desk.registry is not None:
+        from mlctl.registry.copying import fetch
+
+        asset = fetch(asset, desk.registry, desk.store)
+    return environment_of(asset, Resolver(desk.store))
 
 
 def environment_in(path: Path, overrides: Sequence[str] = ()) -> tuple[Environment, tuple[str, ...]]:

@@ -60,6 +60,17 @@ def test_the_context_is_written_without_an_engine(call: Call) -> None:
     assert other.json["fingerprint"] != made["fingerprint"]
 
 
+def test_an_environment_of_a_shared_registry_is_built_from_its_own_files(call: Call, tmp_path: Path) -> None:
+    Path("context").mkdir()
+    Path("context/Dockerfile").write_text("FROM python:3.11\n")
+    call("registry", "create", "-n", "shared", "--path", str(tmp_path / "shared"))
+    assert call("environment", "create", "-n", "tools", "-b", "context", "--registry-name", "shared").code == 0
+    words = ("environment", "build", "-n", "tools", "--registry-name", "shared", "--write-context", "out")
+    answer = call(*words)
+    assert answer.code == 0, answer.err
+    assert Path("out/Dockerfile").read_text() == "FROM python:3.11\n"
+
+
 def test_no_engine_is_told_with_every_address_that_was_tried(call: Call) -> None:
     _environment(call)
     answer = call("environment", "build", "-n", "e", "--host", "unix:///no/such/socket")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlctl.errors import NotFoundError
-from mlctl.images.context import context_files, ignore_rules, mirror_dockerfile
+from mlctl.images.context import context_digest, context_files, ignore_rules, mirror_dockerfile
 
 
 def _context(folder: Path, files: dict[str, str]) -> Path:
@@ -57,6 +57,15 @@ def test_a_folder_that_is_left_out_is_not_entered(tmp_path: Path) -> None:
     _context(tmp_path, {".dockerignore": "closed\n", "a": ""})
     (tmp_path / "closed").mkdir(mode=0)
     assert "closed" not in context_files(tmp_path, "Dockerfile")
+
+
+def test_the_digest_of_a_context_is_not_that_of_what_is_ignored(tmp_path: Path) -> None:
+    folder = _context(tmp_path, {"a": "1", ".dockerignore": "b\n"})
+    before = context_digest(folder, "Dockerfile")
+    (folder / "b").write_text("ignored")
+    assert context_digest(folder, "Dockerfile") == before
+    (folder / "a").write_text("2")
+    assert context_digest(folder, "Dockerfile") != before
 
 
 def test_missing_folder_and_dockerfile_are_named(tmp_path: Path) -> None:

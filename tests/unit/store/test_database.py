@@ -184,3 +184,17 @@ def test_opening_an_up_to_date_file_is_cheap(tmp_path: Path) -> None:
 def _delete_and_raise(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM t")
     raise ZeroDivisionError
+
+
+def test_many_rows_come_one_by_one_as_of_one_moment(tmp_path: Path) -> None:
+    database = Database(tmp_path / "mlctl.db")
+    with database.write() as connection:
+        connection.executemany("INSERT INTO links VALUES (?, 'a', 'b')", [(f"{n:05}",) for n in range(1200)])
+    seen = 0
+    for row in database.each("SELECT downstream FROM links WHERE downstream < ? ORDER BY downstream", ("01000",)):
+        assert row["downstream"] == f"{seen:05}"
+        if seen == 0:
+            with Database(tmp_path / "mlctl.db").write() as connection:
+                connection.execute("DELETE FROM links")
+        seen += 1
+    assert seen == 1000

@@ -57,11 +57,19 @@ def test_each_engine_has_its_own_and_the_newest_comes_first(store: WorkspaceStor
 def test_lineage_leads_from_the_environment_over_the_image_to_the_job(store: WorkspaceStore) -> None:
     store.images.keep(IMAGE, links_of(IMAGE, job="j"))
     (up,) = store.links.upstream(Node("job", "j"))
-    assert (up.upstream, up.role) == (Node("image", "sha256:1"), "image")
+    assert (up.upstream, up.role) == (Node("image", "sha256:1"), "built image")
     (top,) = store.links.upstream(up.upstream)
     assert (top.upstream, top.role) == (Node("environment", "e", "1"), "environment")
 
 
+def test_an_environment_of_a_registry_is_named_by_its_address() -> None:
+    address = "azureml://registries/r/environments/e/versions/1"
+    (link,) = links_of(replace(IMAGE, environments=(address,)))
+    assert link.upstream == Node("path", address)
+
+
 def test_a_base_image_that_is_all_is_not_made_here() -> None:
     assert IMAGE.is_made_here
-    assert not replace(IMAGE, image="python:3.11").is_made_here
+    plain = replace(IMAGE, image="python:3.11")
+    assert not plain.is_made_here
+    assert links_of(plain, job="j") == []

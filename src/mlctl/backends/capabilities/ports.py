@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from mlctl.backends.capabilities import Row, approximated, ignored, refused, row, rows
 
-_NO_ASSETS = refused(
-    "this workspace keeps no assets: give a path, a URL, azureml://jobs/<job>/outputs/… or azureml://datastores/…"
-)
 _ASSET_IN_WORKSPACE = approximated("read from the assets of the mlctl workspace that submits, not from Azure ML's")
 _NOT_READABLE = refused(
     "cannot be read on this machine: copy the data here and name the path, or give an https address of a file"
@@ -16,8 +13,9 @@ _EVALUATED = refused(
 )
 _UNPACKED = refused("a folder cannot be read over the web: name one file with type uri_file, or copy the folder first")
 _POD_IDENTITY = approximated("downloaded with the pod's own identity, not with yours")
+_YOUR_IDENTITY = approximated("downloaded with the credentials of a datastore of it, else with your identity")
 _WORKSPACE_DATASTORE = approximated(
-    "read from the folder datastores/{datastore} of the workspace, not from Azure: put the data there first"
+    "datastore '{datastore}' has to be one of this workspace: register it with mlctl datastore create"
 )
 
 PORTS: tuple[Row, ...] = (
@@ -30,20 +28,20 @@ PORTS: tuple[Row, ...] = (
         docker=approximated("passed as text: the container does not see '{value}'"),
         kubernetes=approximated("passed as text: the pod does not see '{value}'"),
     ),
-    row("inputs.*.path", "<asset>", here=_NO_ASSETS, kubernetes=_ASSET_IN_WORKSPACE),
+    row("inputs.*.path", "<asset>", here=_ASSET_IN_WORKSPACE, kubernetes=_ASSET_IN_WORKSPACE),
     row("inputs.*.path", "<direct>"),
     row(
         "inputs.*.path",
         "<registry>",
-        here=_NOT_READABLE,
+        here=approximated("registry '{value}' has to be one that mlctl knows: mlctl registry list"),
         kubernetes=refused("registries are Azure ML's: copy the data first"),
     ),
     row("inputs.*.path", "<web folder>", here=_UNPACKED, kubernetes=_UNPACKED),
-    row("inputs.*.path", "<blob folder>", here=_UNPACKED, kubernetes=_POD_IDENTITY),
+    row("inputs.*.path", "<blob folder>", here=_YOUR_IDENTITY, kubernetes=_POD_IDENTITY),
     row(
         "inputs.*.path",
         "<blob>",
-        here=approximated("downloaded without signing in: the container must be public"),
+        here=approximated("downloaded without signing in, but from a registered datastore with its credentials"),
         kubernetes=_POD_IDENTITY,
     ),
     row(
@@ -61,12 +59,15 @@ PORTS: tuple[Row, ...] = (
         here=approximated("job '{job}' has to be one of this workspace"),
         kubernetes=approximated("job '{job}' has to be one of this workspace"),
     ),
-    row(
-        "inputs.*.path",
-        "<bucket>",
-        here=_NOT_READABLE,
-        kubernetes=approximated("read with a secret or identity of the cluster"),
-        azureml=refused("Azure ML reads local paths, https, wasbs, abfss and azureml: addresses"),
+    *(
+        row(
+            "inputs.*.path",
+            form,
+            here=here,
+            kubernetes=approximated("read with a secret or identity of the cluster"),
+            azureml=refused("Azure ML reads local paths, https, wasbs, abfss and azureml: addresses"),
+        )
+        for form, here in (("<aws bucket>", _YOUR_IDENTITY), ("<bucket>", _NOT_READABLE))
     ),
     row(
         "inputs.*.path",
@@ -99,7 +100,7 @@ PORTS: tuple[Row, ...] = (
     row(
         "outputs.*.path",
         "<datastore>",
-        here=approximated("written to the folder datastores/{datastore} of the workspace, not to Azure"),
+        here=approximated("datastore '{datastore}' has to be one of this workspace; written there when the job ends"),
         kubernetes=approximated("datastore '{datastore}' has to be one of the mlctl workspace"),
     ),
     row(
@@ -114,12 +115,12 @@ PORTS: tuple[Row, ...] = (
     ),
     row(
         "outputs.*.name",
-        here=ignored("the output stays with the job and is not registered as '{value}'"),
+        here=approximated("registered in the mlctl workspace, not in Azure ML"),
         kubernetes=approximated("registered in the mlctl workspace, not in Azure ML"),
     ),
     row(
         "outputs.*.version",
-        here=ignored("the output is not registered"),
+        here=approximated("registered in the mlctl workspace, not in Azure ML"),
         kubernetes=approximated("registered in the mlctl workspace, not in Azure ML"),
     ),
 )

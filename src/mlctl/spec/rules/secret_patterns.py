@@ -130,12 +130,17 @@ def secrets_in_line(line: str) -> tuple[str, ...]:
     """Texts in a line of YAML that must not be shown: secrets by their form, and what a key says is one."""
     found = [line[one.start : one.end] for one in secrets_in(line)]
     pair = _PAIR.match(line)
-    if pair and names_secret(pair[1]):
-        value = pair[2].strip().strip("\"'")
-        if len(value) > 4 and not is_stand_in(value) and value not in found:
+    pairs = [(pair[1], pair[2])] if pair else []
+    pairs += [(flow[1], flow[2] or flow[3] or flow[4] or "") for flow in _FLOW_PAIR.finditer(line)]
+    for name, text in pairs:
+        value = text.strip().strip("\"'")
+        if names_secret(name) and len(value) > 4 and not is_stand_in(value) and value not in found:
             found.append(value)
     return tuple(found)
 
+
+_FLOW_PAIR = re.compile(r"""[{,]\s*["']?([\w.-]+)["']?\s*:\s*(?:"([^"]*)"|'([^']*)'|([^\s,}\]"']+))""")
+"""Each pair of `{a: 1, "b": "2"}`: JSON is YAML too."""
 
 _PAIR = re.compile(r"[\s{,-]*[\"']?([\w.-]+)[\"']?\s*:\s+([^#]+)")
 
