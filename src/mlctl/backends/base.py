@@ -14,14 +14,16 @@ that `tests/contract` checks on each of them:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 if TYPE_CHECKING:
     from mlctl.entities.command_job import CommandJob
     from mlctl.entities.compute import Compute
+    from mlctl.entities.environment import Environment
+    from mlctl.entities.image import BuiltImage
     from mlctl.entities.job import JobRecord
     from mlctl.entities.metric import Metric
 
@@ -121,6 +123,35 @@ class Jobs(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ImageOrder:
+    """How an image is to be made. `host`: the engine's address, None for that of the settings. `platform`: os/arch."""
+
+    host: str | None = None
+    platform: str | None = None
+    no_cache: bool = False
+
+
+class Images(Protocol):
+    """Images of environments, on the engine of one back end. `log` takes whole lines as they come."""
+
+    def build(self, environment: Environment, order: ImageOrder, log: BinaryIO) -> BuiltImage:
+        """The image of an environment: the one that is there, else a new one.
+
+        Raises UnavailableError when the build fails or no engine answers, NotFoundError, AuthError, UnsupportedError.
+        """
+
+    def push(self, image: BuiltImage, target: str, log: BinaryIO) -> tuple[str, str]:
+        """Push to `target` (registry/repository[:tag]); the full reference, and the digest the registry tells.
+
+        Without a tag the image's fingerprint is one. Raises AuthError, UnavailableError, UsageError, and NotFoundError
+        when the image is not on its engine any more.
+        """
+
+    def remove(self, image: BuiltImage) -> bool:
+        """Remove it from its engine; False when something there uses it. One that is gone already is removed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Backend:
     """One back end, bound to a workspace."""
 
@@ -128,6 +159,7 @@ class Backend:
     jobs: Jobs
 
     health: HealthCheck
+    images: Callable[[], Images] | None = None
 
 
 class HealthCheck(Protocol):

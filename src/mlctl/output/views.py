@@ -84,6 +84,15 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         )
         for kind in ("data", "model", "environment", "component")
     },
+    "environment list-images": (
+        Column("Image", "image"),
+        Column("Digest", "digest"),
+        Column("Size", "size"),
+        Column("Environments", "environments"),
+        Column("Registries", "pinned"),
+        Column("Engine", "engine"),
+        Column("Created", "created_at"),
+    ),
     "registry list": (
         Column("Name", "name"),
         Column("Path", "path"),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mlctl.store.connections import ConnectionTable
     from mlctl.store.content import ContentStore
     from mlctl.store.datastores import DatastoreTable
+    from mlctl.store.images import ImageTable
     from mlctl.store.links import LinkTable
     from mlctl.store.secrets import SecretStore
 
@@ -99,6 +100,13 @@ class WorkspaceStore:
         from mlctl.store.links import LinkTable
 
         return LinkTable(self.database)
+
+    @cached_property
+    def images(self) -> ImageTable:
+        """Images that were made of environments."""
+        from mlctl.store.images import ImageTable
+
+        return ImageTable(self.database)
 
     @cached_property
     def datastores(self) -> DatastoreTable:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlctl.backends.base import Backend, Health
-from mlctl.errors import InvalidSpecError, MlctlError
+from mlctl.errors import MlctlError
 
 if TYPE_CHECKING:
-    from mlctl.backends.base import Plan
+    from mlctl.backends.base import Images, Plan
     from mlctl.backends.supervised.payload import Place
     from mlctl.backends.supervised.runner import Run, Runner
     from mlctl.entities.command_job import CommandJob
     from mlctl.entities.compute import Compute
-    from mlctl.environments.resolution import ResolvedEnvironment
     from mlctl.settings import Settings
     from mlctl.store.workspaces import WorkspaceStore
 
@@ -29,11 +27,15 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
 
     The engine is reached by `health` and by the job's supervisor; `submit` only looks whether somebody listens.
     """
-    from mlctl.backends.docker.plan import plan_job
     from mlctl.backends.supervised.jobs import SupervisedJobs
 
     def plan(job: CommandJob, compute: Compute, place: Place) -> Plan:
-        environment, conversion_error = _resolve(job, settings)
+        from mlctl.backends.docker.plan import plan_job
+        from mlctl.environments.curated import load_table
+        from mlctl.images.wanted import resolve_for_image
+
+        table = settings.text("environments.map")
+        environment, conversion_error = resolve_for_image(job.environment, load_table(Path(table) if table else None))
         mirrors = settings.pairs("images.mirrors")
         return plan_job(job, compute, place, environment, mirrors, conversion_error=conversion_error)
 
@@ -45,7 +47,12 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
     def look(compute: Compute | None = None) -> Health:
         return health(settings, compute.settings.get("host") if compute else None)
 
-    return Backend(name="docker", jobs=SupervisedJobs(settings, store, plan, check), health=look)
+    return Backend(
+        name="docker",
+        jobs=SupervisedJobs(settings, store, plan, check),
+        health=look,
+        images=lambda: _images(settings),
+    )
 
 
 def runner(run: Run) -> Runner:
@@ -95,17 +102,7 @@ def health(settings: Settings, host: str | None = None) -> Health:
     return Health(ok=True, facts=facts)
 
 
-def _resolve(job: CommandJob, settings: Settings) -> tuple[ResolvedEnvironment, str | None]:
-    """The environment, and why its conda file cannot be had with pip: the image may have conda itself."""
-    from mlctl.environments.curated import load_table
-    from mlctl.environments.resolution import resolve
+def _images(settings: Settings) -> Images:
+    from mlctl.backends.docker.images import DockerImages
 
-    table_file = settings.text("environments.map")
-    table = load_table(Path(table_file) if table_file else None)
-    try:
-        return resolve(job.environment, table), None
-    except InvalidSpecError as error:
-        if job.environment.conda is None or job.environment.image is None:
-            raise
-        plain = resolve(replace(job.environment, conda=None), table)
-        return replace(plain, conda=job.environment.conda), error.message
+    return DockerImages(settings)

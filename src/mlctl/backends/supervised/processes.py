@@ -97,3 +97,17 @@ def _started_by_ps(pid: int) -> str | None:
     if not answer or answer.startswith("Z"):
         return None
     return f"{answer.partition(' ')[2].strip()}@{_host()}"
+
+
+def free_ports(count: int) -> list[int]:
+    """That many different free ports. They are free when asked; nothing holds them."""
+    import socket
+
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for found in sockets:
+            found.bind(("127.0.0.1", 0))
+        return [int(found.getsockname()[1]) for found in sockets]
+    finally:
+        for found in sockets:
+            found.close()
