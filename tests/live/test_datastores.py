@@ -209,6 +209,28 @@ def test_an_output_that_cannot_be_delivered_fails_the_job(mlctl: Mlctl, server: 
     assert "outputs.o" in json.dumps(shown["error"])
 
 
+def test_local_data_is_brought_to_the_datastore_that_is_named(
+    mlctl: Mlctl, server: ObjectStore, tmp_path: Path
+) -> None:
+    source = tree(tmp_path / "source")
+    mlctl("datastore", "create", "-f", str(server.write(mlctl.folder, "far")))
+    words = ("data", "create", "-n", "d", "--path", str(source), "--datastore", "far", "-v", "1")
+    made = mlctl.json(*words)
+    assert made["path"].startswith("azureml://datastores/far/paths/LocalUpload/")
+    assert mlctl.json(*words)["path"] == made["path"]
+    mlctl("data", "download", "-n", "d", "-v", "1", "-p", str(tmp_path / "down"))
+    assert contents(tmp_path / "down" / "d") == contents(source)
+    ran = mlctl.run("wc -c < ${{inputs.d}}/large", inputs={"d": {"type": "uri_folder", "path": "azureml:d:1"}})
+    assert str(3 * CHUNK + 17) in mlctl.log(ran["name"])
+    (mlctl.folder / "share").mkdir()
+    (mlctl.folder / "near.yml").write_text("name: near\ntype: local_folder\npath: share\n")
+    mlctl("datastore", "create", "-f", "near.yml")
+    mlctl("data", "create", "-n", "d", "--path", str(source), "--datastore", "azureml:near", "-v", "2")
+    (place,) = (mlctl.folder / "share" / "LocalUpload").iterdir()
+    assert contents(place / "source") == contents(source)
+    mlctl("data", "create", "-n", "d", "--path", str(source), "--datastore", "none", code=3)
+
+
 def test_data_is_imported_downloaded_and_mounted(
     mlctl: Mlctl, server: ObjectStore, remote: Remote, tmp_path: Path
 ) -> None:

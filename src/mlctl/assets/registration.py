@@ -12,6 +12,7 @@ from mlctl.assets.mlflow_runs import run_artifact
 from mlctl.assets.model_formats import checked_type
 from mlctl.assets.places import local_place
 from mlctl.assets.resolver import Resolver
+from mlctl.assets.sending import send_files
 from mlctl.entities.asset import AREAS, COMPONENT, DATA, ENVIRONMENT, MODEL, Asset, fingerprint_of
 from mlctl.entities.clock import Clock
 from mlctl.entities.lineage import JOB, PATH, Link, Node, node_of
@@ -149,6 +150,9 @@ class Registrar:
         if reference.kind in (LOCAL, FILE):
             place = Path(absolute(spec.document, reference.path or ""))
             draft = self.from_place(asset, place)
+            if spec.data.get("datastore"):
+                sent = send_files(draft.asset, str(spec.data["datastore"]), self.store, self.progress)
+                draft = replace(draft, asset=sent)
             return replace(draft, links=(Link(Node(PATH, str(place)), _node(asset), "path"),))
         if reference.kind in (JOB_OUTPUT, RUN):
             return self._made_by_job(asset, reference)

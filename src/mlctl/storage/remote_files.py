@@ -14,13 +14,14 @@ from mlctl.errors import MlctlError, NotFoundError, UnavailableError, Unsupporte
 from mlctl.storage.datastores import Remote
 from mlctl.storage.failures import is_transient, translated
 
-CHUNK = 8 * 1024 * 1024
+CHUNK = 4 * 1024 * 1024
 """Bytes that are read, hashed and sent at a time."""
 
 ATTEMPTS = 4
 _DELAY = 0.5
 _MD5 = re.compile(r'"?([0-9a-f]{32})"?')
 _MOST_PARTS = 9000
+_SMALLEST_S3_PART = 5 * 1024 * 1024
 
 Result = TypeVar("Result")
 
@@ -226,7 +227,7 @@ def _sender(loop: Any, sync: Any, method: Any, *words: Any, **options: Any) -> C
 def _put_s3(remote: Remote, source: Path, path: str, told: Callable[[int], None], what: str) -> Checksums:
     """S3 wants the checksums before the content, so the file is read twice."""
     sums, size = checksums_of(source), source.stat().st_size
-    step = max(CHUNK, size // _MOST_PARTS + 1)
+    step = max(_SMALLEST_S3_PART, size // _MOST_PARTS + 1)
 
     def send() -> None:
         remote.files.put_file(
