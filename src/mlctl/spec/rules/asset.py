@@ -81,7 +81,7 @@ def _check_data(spec: SpecCheck) -> None:
     """The type of data goes with what stands at a local path."""
     _check_data_name(spec)
     given = text(spec, "path")
-    if given is None or not spec.options.paths:
+    if given is None or not spec.options.paths or not spec.is_sound(("type",)):
         return
     reference = parse(given)
     if reference.kind not in (LOCAL, FILE):

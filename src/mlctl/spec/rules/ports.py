@@ -8,7 +8,7 @@ from typing import Any
 
 from mlctl.spec.bindings import macro_problems
 from mlctl.spec.check import SpecCheck
-from mlctl.spec.document import KeyPath, dotted
+from mlctl.spec.document import KeyPath, dotted, value_at
 from mlctl.spec.paths import absolute
 from mlctl.spec.references import FILE, LOCAL, parse
 
@@ -71,7 +71,13 @@ def check_inside(spec: SpecCheck, path: KeyPath, code: Any) -> None:
 class _Anything(list[str]):
     """Names that are not known, since what declares them is wrong itself: each counts as declared."""
 
+    def __init__(self, spec: SpecCheck, path: KeyPath) -> None:
+        super().__init__(spec.mapping(*path))
+        self.spec, self.path = spec, path
+
     def __contains__(self, name: object) -> bool:
+        # to be asked for makes a misspelt group an error
+        self.spec.is_told(self.path)
         return True
 
 
@@ -81,9 +87,8 @@ def declared(spec: SpecCheck, path: KeyPath = ()) -> dict[str, list[str]]:
 
 
 def _names(spec: SpecCheck, path: KeyPath) -> list[str]:
-    names = list(spec.mapping(*path))
-    broken = spec.mapping(*path[:-1]).get(str(path[-1]), names) is None or dotted(path) in spec.refused
-    return _Anything(names) if broken else names
+    is_empty = path[-1] in spec.mapping(*path[:-1]) and value_at(spec.data, path) is None
+    return _Anything(spec, path) if is_empty or dotted(path) in spec.refused else list(spec.mapping(*path))
 
 
 def _check_missing_path(spec: SpecCheck, path: KeyPath, value: Mapping[str, Any], *, needs_path: bool) -> None:
