@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,6 +56,7 @@ def validate(
 
     Files that are no Azure ML spec are skipped. Exit code 5 when a file is wrong. mlctl explain tells more of a code.
     """
+    from mlctl.cli.verbs import standard_input
     from mlctl.operations.spec_files import find_spec_files
     from mlctl.operations.validation import Demands, check_files, kind_for
     from mlctl.spec.check import CheckOptions
@@ -77,8 +77,7 @@ def validate(
         raise UsageError("--watch goes neither with standard input nor with --fix", hint="leave one of them out")
     if watch:
         return Result(log=_watch(context, paths, demands))
-    stdin = sys.stdin.buffer.read() if "-" in paths else None
-    files = find_spec_files(paths, stdin=stdin)
+    files = find_spec_files(paths, stdin=standard_input(paths))
     if fix:
         _fix(context, files, demands, yes=yes)
     found = check_files(files, demands, jobs=jobs or _processes(len(files)))

@@ -1,4 +1,4 @@
-"""Which files are meant: by files, folders, globs, or standard input."""
+"""Which files are meant: by files, folders, globs, or standard input; and what is in them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlctl.errors import AuthError, NotFoundError
+from mlctl.spec.document import Document
+from mlctl.spec.library import Library
+from mlctl.spec.reader import read_bytes, read_file
 
 SUFFIXES = (".yml", ".yaml")
 STDIN = "-"
@@ -43,6 +46,22 @@ def find_spec_files(paths: Sequence[str], *, stdin: bytes | None = None) -> list
     return list(found.values())
 
 
+def spec_file(path: str, *, stdin: bytes | None = None) -> SpecFile:
+    """The one file of that name, there or not; `-` is standard input, whose content the caller has read."""
+    return SpecFile(Path(), STDIN_NAME, content=stdin or b"") if path == STDIN else SpecFile(Path(path), path)
+
+
+def read_spec_file(file: SpecFile, library: Library | None = None) -> Document:
+    """The document of a file, which the library then keeps, or of standard input. Raises as the reader does."""
+    if file.content is None:
+        if library is None:
+            return read_file(file.path, source=file.source)
+        return library.read(Path(os.path.abspath(file.path)), source=file.source)  # noqa: PTH100
+    document = read_bytes(file.content, source=file.source)
+    document.folder = file.path.absolute()
+    return document
+
+
 def _place(file: SpecFile) -> str:
     """What tells files apart. A folder that several links lead to is one folder: a link may lead back up."""
     if file.content is not None:
@@ -55,11 +74,11 @@ def _files(path: str, stdin: bytes | None) -> Iterator[SpecFile]:
     if not path:
         raise NotFoundError("a path is empty", hint="is a variable of the shell not set?")
     if path == STDIN:
-        yield SpecFile(Path(), STDIN_NAME, content=stdin or b"")
+        yield spec_file(path, stdin=stdin)
     elif os.path.isdir(path):  # noqa: PTH112 - a name that is too long leads nowhere, and raises nothing here
         yield from _walk(path)
     elif os.path.lexists(path):
-        yield SpecFile(Path(path), path)
+        yield spec_file(path)
     elif any(character in path for character in "*?["):
         matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - keeps the path as the user wrote it
         if not matches:

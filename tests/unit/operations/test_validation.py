@@ -9,7 +9,7 @@ import pytest
 
 from mlctl.errors import NotFoundError, UsageError
 from mlctl.operations import validation
-from mlctl.operations.spec_files import SpecFile, find_spec_files
+from mlctl.operations.spec_files import SpecFile, find_spec_files, spec_file
 from mlctl.operations.validation import (
     FAILED,
     SKIPPED,
@@ -216,12 +216,12 @@ def test_the_report_as_data() -> None:
 
 def test_validation_has_the_form_of_az() -> None:
     write(good=JOB, bad=JOB.replace("command", "comand"))
-    assert validation_result(check_one(Path("good.yml"), "job")) == {
+    assert validation_result(check_one(spec_file("good.yml"), "job")) == {
         "result": "Succeeded",
         "errors": [],
         "warnings": [],
     }
-    failed = validation_result(check_one(Path("bad.yml"), "job"))
+    failed = validation_result(check_one(spec_file("bad.yml"), "job"))
     assert failed["result"] == "Failed"
     assert {"path", "message", "value", "location"} <= failed["errors"][0].keys()
 
@@ -229,14 +229,14 @@ def test_validation_has_the_form_of_az() -> None:
 def test_one_file_with_values_put_on_it() -> None:
     write(a=JOB + "inputs: {n: 1}\n")
     path = Path("a.yml")
-    assert check_one(path, "job", overrides=["command=go ${{inputs.n}}"]) == []
-    (found,) = check_one(path, "job", overrides=["command=go ${{inputs.m}}"])
+    assert check_one(spec_file(str(path)), "job", overrides=["command=go ${{inputs.n}}"]) == []
+    (found,) = check_one(spec_file(str(path)), "job", overrides=["command=go ${{inputs.m}}"])
     assert (found.source, found.line) == ("--set command=go ${{inputs.m}}", 0)
-    assert [problem.code for problem in check_one(path, "component")] == ["missing_key", "wrong_type"]
+    assert [problem.code for problem in check_one(spec_file(str(path)), "component")] == ["missing_key", "wrong_type"]
     write(a="a: [\n")
-    assert [problem.code for problem in check_one(path, "job")] == ["yaml"]
+    assert [problem.code for problem in check_one(spec_file(str(path)), "job")] == ["yaml"]
     with pytest.raises(NotFoundError):
-        check_one(Path("nowhere.yml"), "job")
+        check_one(spec_file("nowhere.yml"), "job")
 
 
 @pytest.mark.parametrize(
