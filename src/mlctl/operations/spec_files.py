@@ -48,7 +48,7 @@ def find_spec_files(paths: Sequence[str], *, stdin: bytes | None = None) -> list
 
 def spec_file(path: str, *, stdin: bytes | None = None) -> SpecFile:
     """The one file of that name, there or not; `-` is standard input, whose content the caller has read."""
-    return SpecFile(Path(), STDIN_NAME, content=stdin or b"") if path == STDIN else SpecFile(Path(path), path)
+    return SpecFile(Path(), STDIN_NAME, content=stdin or b"") if path == STDIN else _named(path)
 
 
 def read_spec_file(file: SpecFile, library: Library | None = None) -> Document:
@@ -60,6 +60,12 @@ def read_spec_file(file: SpecFile, library: Library | None = None) -> Document:
     document = read_bytes(file.content, source=file.source)
     document.folder = file.path.absolute()
     return document
+
+
+def _named(path: str, *, found: bool = False) -> SpecFile:
+    """A file under the name that specs call it by: `./a.yml` is `a.yml`. What `..` means depends on links, it stays."""
+    source = path if ".." in Path(path).parts else os.path.normpath(path)
+    return SpecFile(Path(path), source, found=found)
 
 
 def _place(file: SpecFile) -> str:
@@ -85,7 +91,7 @@ def _files(path: str, stdin: bytes | None) -> Iterator[SpecFile]:
             raise NotFoundError(f"nothing matches '{path}'", hint="quote the pattern only if mlctl should expand it")
         for match in matches:
             if os.path.isfile(match):  # noqa: PTH113
-                yield SpecFile(Path(match), match, found=True)
+                yield _named(match, found=True)
     else:
         raise NotFoundError(f"there is no file or folder '{path}'", hint="check the path")
 

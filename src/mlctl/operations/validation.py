@@ -67,7 +67,9 @@ class Checker:
         found = self.look_at(file)
         if isinstance(found, FileReport):
             return found
-        return self._judge(FileReport(file.source, found.kind.name, SUCCEEDED, problems=tuple(found.problems)))
+        # a file that a spec has named before is called by that name
+        name = found.document.source
+        return self._judge(FileReport(name, found.kind.name, SUCCEEDED, problems=tuple(found.problems)))
 
     def look_at(self, file: SpecFile) -> SpecCheck | FileReport:
         """The check of one file; a report when it cannot be read, or is no spec."""

@@ -90,6 +90,15 @@ def test_what_is_wrong_in_a_shared_file_is_told_for_all_who_name_it() -> None:
     assert found == {"one.yml": ["part.yml"], "part.yml": ["part.yml"], "two.yml": ["part.yml"]}
 
 
+def test_one_file_has_one_name() -> None:
+    write(part=COMPONENT.replace("inputs.n", "inputs.m"), one=pipeline(1))
+    for names in (("one.yml", "./part.yml"), ("./part.yml", "one.yml"), ("one.yml", str(Path("part.yml").absolute()))):
+        names_told = {
+            name for report in check(*names) for name in (report.file, *(one.source for one in report.problems))
+        }
+        assert len(names_told) == 2, names_told
+
+
 def test_a_component_may_be_anonymous_in_a_pipeline_but_not_by_itself() -> None:
     write(part=COMPONENT.replace("name: part", "name: Part"), one=pipeline(1))
     assert [report.result for report in check(kind=None)] == [SUCCEEDED, FAILED]
