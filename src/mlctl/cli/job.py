@@ -10,6 +10,7 @@ import typer
 
 from mlctl.cli.command import Accepted, Result, command
 from mlctl.cli.job_log import show_log, told_end
+from mlctl.cli.names import complete_backends
 from mlctl.cli.options import (
     POLICY,
     ArchivedOnly,
@@ -29,7 +30,10 @@ from mlctl.operations.jobs import JobDesk
 
 Web = Annotated[bool, typer.Option("--web", "-e", help="Open the job's folder in the browser.")]
 BackendName = Annotated[
-    str | None, typer.Option("--backend", metavar="NAME", help="Back end that runs it: local or docker.")
+    str | None,
+    typer.Option(
+        "--backend", metavar="NAME", autocompletion=complete_backends, help="Back end that runs it: local or docker."
+    ),
 ]
 
 

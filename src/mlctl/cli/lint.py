@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlctl.cli.command import NOWHERE, Result, command
+from mlctl.cli.names import complete_backend_lists
 from mlctl.context import Context
 from mlctl.errors import InvalidSpecError, UnsupportedError, UsageError
 
@@ -30,7 +31,10 @@ def lint(
     backend: Annotated[
         str | None,
         typer.Option(
-            "--backend", metavar="NAMES", help="local, docker, kubernetes, azureml, parted by commas; all without."
+            "--backend",
+            metavar="NAMES",
+            autocompletion=complete_backend_lists,
+            help="local, docker, kubernetes, azureml, parted by commas; all without.",
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show what is honoured, too.")] = False,

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mlctl.errors import InvalidSpecError, MlctlError, UnavailableError, UsageError
+from mlctl.errors import InvalidSpecError, MlctlError, UnavailableError
 from mlctl.operations.spec_files import SpecFile, read_spec_file
 from mlctl.spec.check import CheckOptions, SpecCheck, check_document
 from mlctl.spec.codes import code_of
 from mlctl.spec.detection import detect, foreign_text, looks_like_spec, refine
 from mlctl.spec.document import Document
-from mlctl.spec.kinds import KINDS, Kind, default_kind, kind_named
+from mlctl.spec.kinds import KINDS, Kind, default_kind
 from mlctl.spec.library import Library
 from mlctl.spec.overrides import override_document
-from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, did_you_mean
+from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem
 
 SUCCEEDED, FAILED, UNFINISHED, SKIPPED = "Succeeded", "Failed", "Incomplete", "Skipped"
 """Results of one file. Incomplete: what it lacks can be given with an option of the command that takes it."""
@@ -208,17 +208,6 @@ def check_one(
     except InvalidSpecError as error:
         return list(error.problems)
     return check_document(document, refine(fallback, document.data)).problems
-
-
-def kind_for(name: str) -> Kind:
-    """The kind with that name, alias or family. Raises UsageError with the nearest names."""
-    found = kind_named(name) or default_kind(name)
-    if found is None:
-        from mlctl.spec.kinds import FAMILIES
-
-        hint = did_you_mean(name, [*KINDS, *FAMILIES], otherwise="mlctl schema list shows all kinds")
-        raise UsageError(f"--kind {name}: there is no such kind of spec", hint=hint)
-    return found
 
 
 def report_of(reports: Sequence[FileReport]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mlctl.files import replace_file
 from mlctl.store.snapshot import TreeEntry
 
 RACY = 2_000_000_000
@@ -68,9 +69,7 @@ class Stamps:
         files = {entry.path: self._files[entry.path] for entry in settled if entry.path in self._files}
         tree = self._tree if len(settled) == len(entries) else None
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = self._path.with_suffix(f".{os.urandom(8).hex()}")
-        new.write_text(json.dumps({"tree": tree, "files": files}), encoding="ascii")
-        new.replace(self._path)
+        replace_file(self._path, json.dumps({"tree": tree, "files": files}).encode("ascii"))
 
 
 def _signature(entries: Sequence[TreeEntry]) -> str:

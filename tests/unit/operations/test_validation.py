@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlctl.errors import NotFoundError, UsageError
+from mlctl.errors import NotFoundError
 from mlctl.operations import validation
 from mlctl.operations.spec_files import SpecFile, find_spec_files, spec_file
 from mlctl.operations.validation import (
@@ -20,7 +20,6 @@ from mlctl.operations.validation import (
     FileReport,
     check_files,
     check_one,
-    kind_for,
     report_of,
 )
 from mlctl.spec import library
@@ -246,29 +245,6 @@ def test_one_file_with_values_put_on_it() -> None:
     assert [problem.code for problem in check_one(spec_file(str(path)), "job")] == ["yaml"]
     with pytest.raises(NotFoundError):
         check_one(spec_file("nowhere.yml"), "job")
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("job", "commandJob"),
-        ("commandJob", "commandJob"),
-        ("command-job", "commandJob"),
-        ("COMMANDJOB.schema.json", "commandJob"),
-        ("compute", "amlCompute"),
-        ("online-deployment", "managedOnlineDeployment"),
-        ("autoMLJob", "automlJob"),
-        ("hub", "hub"),
-    ],
-)
-def test_a_kind_by_name(name: str, kind: str) -> None:
-    assert kind_for(name).name == kind
-
-
-def test_a_kind_that_is_none() -> None:
-    with pytest.raises(UsageError) as caught:
-        kind_for("comandJob")
-    assert "commandJob" in (caught.value.hint or "")
 
 
 def test_nothing_is_raised_whatever_is_read() -> None:
