@@ -1,4 +1,4 @@
-"""Which files are meant: by files, folders, globs, or standard input."""
+"""Which files are meant: by files, folders, globs, or standard input; and what is in them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlctl.errors import AuthError, NotFoundError
+from mlctl.spec.document import Document
+from mlctl.spec.library import Library
+from mlctl.spec.reader import read_bytes, read_file
 
 SUFFIXES = (".yml", ".yaml")
 STDIN = "-"
@@ -47,6 +50,28 @@ _Place = tuple[str, str]
 back up."""
 
 
+def spec_file(path: str, *, stdin: bytes | None = None) -> SpecFile:
+    """The one file of that name, there or not; `-` is standard input, whose content the caller has read."""
+    return SpecFile(Path(), STDIN_NAME, content=stdin or b"") if path == STDIN else _named(path)
+
+
+def read_spec_file(file: SpecFile, library: Library | None = None) -> Document:
+    """The document of a file, which the library then keeps, or of standard input. Raises as the reader does."""
+    if file.content is None:
+        if library is None:
+            return read_file(file.path, source=file.source)
+        return library.read(os.path.abspath(file.path), source=file.source)  # noqa: PTH100
+    document = read_bytes(file.content, source=file.source)
+    document.folder = file.path.absolute()
+    return document
+
+
+def _named(path: str, *, found: bool = False) -> SpecFile:
+    """A file under the name that specs call it by: `./a.yml` is `a.yml`. What `..` means depends on links, it stays."""
+    source = path if ".." in Path(path).parts else os.path.normpath(path)
+    return SpecFile(Path(path), source, found=found)
+
+
 def _place(path: str) -> _Place:
     folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100
     return os.path.realpath(folder), name
@@ -56,18 +81,18 @@ def _files(path: str, stdin: bytes | None) -> Iterator[tuple[_Place, SpecFile]]:
     if not path:
         raise NotFoundError("a path is empty", hint="is a variable of the shell not set?")
     if path == STDIN:
-        yield ("", STDIN), SpecFile(Path(), STDIN_NAME, content=stdin or b"")
+        yield ("", STDIN), spec_file(path, stdin=stdin)
     elif os.path.isdir(path):  # noqa: PTH112 - a name that is too long leads nowhere, and raises nothing here
         yield from _walk(path)
     elif os.path.lexists(path):
-        yield _place(path), SpecFile(Path(path), path)
+        yield _place(path), spec_file(path)
     elif any(character in path for character in "*?["):
         matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - keeps the path as the user wrote it
         if not matches:
             raise NotFoundError(f"nothing matches '{path}'", hint="quote the pattern only if mlctl should expand it")
         for match in matches:
             if os.path.isfile(match):  # noqa: PTH113
-                yield _place(match), SpecFile(Path(match), match, found=True)
+                yield _place(match), _named(match, found=True)
     else:
         raise NotFoundError(f"there is no file or folder '{path}'", hint="check the path")
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from mlctl.spec.document import KeyPath, value_at
 from mlctl.spec.problems import closest
 from mlctl.spec.schema import Schema, resolve, type_of, types_of
 
@@ -45,6 +46,26 @@ def choose_branch(value: Any, branches: Sequence[Schema], root: Schema) -> Schem
     if all(key in value for key in best.required) and (best.properties or not value):
         return best.schema
     return max(candidates, key=lambda branch: branch.fit(value) + branch.misspelt(value)).schema
+
+
+def schema_of(root: Schema, data: Any, path: KeyPath, value: Any) -> Schema | None:
+    """What the schema says of a place, for a value that stands there or would; None when it cannot be told."""
+    here = _chosen(root, root, data if path else value)
+    for length, part in enumerate(path, 1):
+        if here is None:
+            return None
+        keys = here.get("properties", {})
+        inside = here.get("items") if isinstance(part, int) else keys.get(part, here.get("additionalProperties"))
+        now = value if length == len(path) else value_at(data, path[:length])
+        here = _chosen(inside if isinstance(inside, dict) else None, root, now)
+    return here
+
+
+def _chosen(schema: Schema | None, root: Schema, value: Any) -> Schema | None:
+    if schema is None:
+        return None
+    resolved = resolve(schema, root)
+    return choose_branch(value, resolved["anyOf"], root) if "anyOf" in resolved else resolved
 
 
 def unknown_discriminator(

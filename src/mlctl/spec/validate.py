@@ -9,14 +9,13 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterable, Iterator
-from itertools import takewhile
 from typing import Any, NamedTuple
 
 from mlctl.errors import InvalidSpecError
 from mlctl.spec.branches import choose_branch, unknown_discriminator
 from mlctl.spec.coercion import Doubt, Marked, coerce, misread
 from mlctl.spec.document import Document, KeyPath, dotted, in_file_order
-from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, closest, did_you_mean, summary
+from mlctl.spec.problems import DROPPED, ERROR, INCOMPLETE, WARNING, Problem, closest, did_you_mean, summary
 from mlctl.spec.schema import (
     Schema,
     alone,
@@ -155,38 +154,14 @@ def _alternatives(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
         titles = [resolve(branch, scope.root).get("title", "a value") for branch in branches]
         expected = finding.schema.get("x-expected") or _listed(titles)
         types_of_all = tuple(kind for branch in branches for kind in types_of(resolve(branch, scope.root)))
-        yield _outdented(scope, finding) or _wrong_type(
-            scope.document, finding.path, finding.value, expected, types_of_all
-        )
+        yield _wrong_type(scope.document, finding.path, finding.value, expected, types_of_all)
 
 
 def _type(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
     admitted = types_of(finding.schema)
     types = tuple(name for name in admitted if name != "null" and not (name == "integer" and "number" in admitted))
     expected = _listed([_TYPE_WORDS[name] for name in types])
-    yield _outdented(scope, finding) or _wrong_type(scope.document, finding.path, finding.value, expected, types)
-
-
-def _outdented(scope: _Scope, finding: _Finding) -> Problem | None:
-    """The problem of an empty key whose own keys follow at its level: they lack their indentation."""
-    if finding.value is not None or not finding.path:
-        return None
-    siblings: Any = scope.document.data
-    for part in finding.path[:-1]:
-        siblings = siblings[part]
-    keys = list(siblings) if isinstance(siblings, dict) else []
-    own = {key for schema in _choices(finding.schema, scope.root) for key in schema.get("properties", {})}
-    key = finding.path[-1]
-    following = list(takewhile(own.__contains__, keys[keys.index(key) + 1 :] if key in keys else ()))
-    if not following:
-        return None
-    message = f"{_label(finding.path)} is empty, and '{following[0]}' below it belongs into it"
-    hint = f"indent {', '.join(following)} by two more blanks"
-    return scope.document.problem("empty_value", finding.path, message, hint=hint, on_key=True)
-
-
-def _choices(schema: Schema, root: Schema) -> list[Schema]:
-    return [resolve(branch, root) for branch in schema.get("anyOf", [schema])]
+    yield _wrong_type(scope.document, finding.path, finding.value, expected, types)
 
 
 def _required(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
@@ -219,7 +194,7 @@ def _additional(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
         message = f"unknown key '{key}'{where}"
         severity = ERROR
         if finding.schema.get("x-unknown") == WARNING:
-            message, severity = f"{message}, Azure ML ignores it", WARNING
+            message, severity = f"{message}{DROPPED}", WARNING
         value = finding.value.get(key)
         found = scope.document.problem("unknown_key", path, message, value=value, hint=hint, on_key=True)
         yield found if severity == ERROR else found._replace(severity=severity)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from mlctl.spec.check import SpecCheck
+from mlctl.spec.check import SpecCheck, check_document
 from mlctl.spec.detection import FLOW, detect, refine
 from mlctl.spec.document import Document, KeyPath, dotted
 from mlctl.spec.environment import EnvironmentReading
 from mlctl.spec.kinds import Kind, default_kind, kind_named
 from mlctl.spec.paths import absolute, missing_path
-from mlctl.spec.problems import with_article
+from mlctl.spec.problems import ERROR, with_article
 from mlctl.spec.references import ASSET, FILE, GIT, INVALID, LOCAL, Reference, parse
 from mlctl.spec.schema import Schema
 
@@ -193,7 +193,9 @@ def _kind_of_file(spec: SpecCheck, path: KeyPath, document: Document, family: st
         # a map that tells nothing of itself may be meant
         otherwise = what.startswith(("a ", "an "))
     else:
-        otherwise = claimed.family != fallback.family and _says_otherwise(document, claimed)
+        otherwise = claimed.family != fallback.family and (
+            _says_otherwise(document, claimed) or _fits_better(spec, path, document, (kind, claimed))
+        )
     if otherwise:
         message = f"'{dotted(path)}': {document.source} is {what}, {with_article(fallback.family)} is expected"
         spec.error("wrong_file", path, message, hint=f"name the file of {with_article(fallback.title)}")
@@ -213,3 +215,22 @@ def _is_left_to_component(spec: SpecCheck, path: KeyPath) -> bool:
 def _says_otherwise(document: Document, claimed: Kind) -> bool:
     """Whether a file clearly is of the other family: a job and a component look too much alike to be sure."""
     return claimed.family not in ("job", "component") or not _SHARED & document.data.keys()
+
+
+def _fits_better(spec: SpecCheck, path: KeyPath, document: Document, kinds: tuple[Kind, Kind]) -> bool:
+    """Whether a file that is wrong as the first kind is less so as the second: then it is the wrong file."""
+    expected, claimed = kinds
+    found = spec.look_into(path, document, expected)
+    if found is None or not _errors(found):
+        return False
+    other = check_document(document, claimed, spec.options, spec.library, trail=(*spec.trail, document.place))
+    if _errors(other) >= _errors(found):
+        return False
+    del spec.nested[document.place, expected.name]
+    return True
+
+
+def _errors(spec: SpecCheck) -> int:
+    """How many errors a nested file has; its own name does not count there."""
+    own = (spec.document.source, "name")
+    return sum(1 for found in spec.problems if found.severity == ERROR and (found.source, found.path) != own)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeGuard
 
+from mlctl.spec.check import SpecCheck
+from mlctl.spec.document import KeyPath, dotted
+
 PRIMITIVES = ("string", "integer", "number", "boolean")
 DATA = ("uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model", "path")
 
@@ -34,27 +37,37 @@ class Port(NamedTuple):
 
 
 class Interface(NamedTuple):
-    """Inputs and outputs by name; None when they are not known (a component on a server). `source`: who declares
-    them."""
+    """Inputs and outputs by name; None when they are not known (a component on a server)."""
 
     inputs: Mapping[str, Port] | None
     outputs: Mapping[str, Port] | None
-    source: str = ""
 
 
 UNKNOWN = Interface(None, None)
 
 
-def declared_interface(data: Mapping[str, Any], source: str) -> Interface:
-    """The interface that a component's document declares."""
-    return Interface(_declared(data, "inputs"), _declared(data, "outputs"), source)
+def declared_interface(spec: SpecCheck, path: KeyPath = ()) -> Interface:
+    """The interface that the component at `path` declares."""
+    data = spec.mapping(*path)
+    return Interface(*(_known(spec, (*path, group), _declared(data, group)) for group in ("inputs", "outputs")))
 
 
-def given_interface(data: Mapping[str, Any], source: str = "") -> Interface:
-    """The interface of a job or an inline step, whose inputs and outputs are given rather than declared."""
+def given_interface(spec: SpecCheck, path: KeyPath = ()) -> Interface:
+    """The interface of the job or the inline step at `path`, whose inputs and outputs are given, not declared."""
+    data = spec.mapping(*path)
     inputs = {name: Port(name, type_given(value)) for name, value in mapping_in(data, "inputs").items()}
     outputs = {name: Port(name, _type_of_output(value)) for name, value in mapping_in(data, "outputs").items()}
-    return Interface(inputs, outputs, source)
+    return Interface(_known(spec, (*path, "inputs"), inputs), _known(spec, (*path, "outputs"), outputs))
+
+
+def _known(spec: SpecCheck, path: KeyPath, ports: dict[str, Port]) -> dict[str, Port] | None:
+    """The ports, unless all of them are wrong: then nobody knows what is there. Of a file of its own in which the key
+    is misspelt there is a mere warning, and it has none."""
+    key = dotted(path)
+    if key not in spec.refused or (spec.is_done and key in spec.misspelt):
+        return ports
+    spec.is_told(path)
+    return None
 
 
 def type_given(value: Any) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mlctl.spec.check import SpecCheck
-from mlctl.spec.document import KeyPath, dotted
+from mlctl.spec.document import KeyPath, dotted, value_at
 from mlctl.spec.problems import INCOMPLETE
 
 _PLACEHOLDER = r"<[^<>]*>|\$\{?[A-Za-z_]\w*\}?|\{\{|@@"
@@ -15,13 +15,7 @@ _PLACEHOLDER = r"<[^<>]*>|\$\{?[A-Za-z_]\w*\}?|\{\{|@@"
 
 def raw(spec: SpecCheck, *path: str | int) -> Any:
     """The value at a path, sound or not; None when there is none."""
-    here: Any = spec.data
-    for step in path:
-        if isinstance(step, int):
-            here = here[step] if isinstance(here, list) and step < len(here) else None
-        else:
-            here = here.get(step) if isinstance(here, dict) else None
-    return here
+    return value_at(spec.data, path)
 
 
 def part(spec: SpecCheck, *path: str | int) -> Any:

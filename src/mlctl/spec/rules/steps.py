@@ -70,16 +70,16 @@ def _step(spec: SpecCheck, name: str, data: Mapping[str, Any]) -> Step:
     path: KeyPath = ("jobs", name)
     holder = _HOLDERS.get(kind, "component")
     if holder not in data:
-        interface = UNKNOWN if kind in CONTROL_FLOW else given_interface(data)
+        interface = UNKNOWN if kind in CONTROL_FLOW else given_interface(spec, path)
         return Step(name, path, data, kind, None, interface)
     component = data[holder]
     nested = spec.files.get((*path, holder))
     if nested is not None:
         # a step that does not say what it is, is what its component is
         kind = kind if "type" in data else _TYPES.get(nested.kind.name, kind)
-        interface = declared_interface(nested.data, nested.document.source)
+        interface = declared_interface(nested)
     elif isinstance(component, dict):
-        interface = declared_interface(component, spec.document.source)
+        interface = declared_interface(spec, (*path, holder))
     else:
         interface = UNKNOWN
     return Step(name, path, data, kind, holder, interface, nested)

@@ -68,6 +68,8 @@ class Wiring:
     def _check_inputs(self, step: Step) -> None:
         known = step.interface.inputs if step.holder else None
         given = mapping_in(step.data, "inputs")
+        needed = {name for name, port in (known or {}).items() if port.required}
+        meant: set[str] = set()
         for name, value in given.items():
             path: KeyPath = (*step.path, "inputs", name)
             if not self.spec.is_sound(path):
@@ -76,14 +78,17 @@ class Wiring:
             if known is not None:
                 if name not in known and name.partition(".")[0] not in known:
                     what = f"component{f' of step {step.name!r}' if step.path else ''} has no input '{name}'"
+                    match = closest(name, [other for other in known if other not in given]) or closest(name, known)
                     # Azure ML lets pipelines in pipelines have inputs that nobody reads
-                    self._unknown(path, what, name, list(known), is_error=step.type != "pipeline")
+                    is_error = step.type != "pipeline" or match in needed - given.keys()
+                    self._unknown(path, what, list(known), match, is_error=is_error)
+                    meant.add(match or "")
                 target = known.get(name, target)
             self._check_value(step, path, value, target)
         if known is not None:
             names = (*given, *mapping_in(step.data, "search_space"))
             # a group is given part by part
-            offered = {*names, *(name.partition(".")[0] for name in names)}
+            offered = {*names, *(name.partition(".")[0] for name in names), *meant}
             for name, port in known.items():
                 if port.required and name not in offered:
                     self._lacks(step, port)
@@ -96,7 +101,7 @@ class Wiring:
             path: KeyPath = (*step.path, "search_space", name)
             if name not in known:
                 what = f"trial of step '{step.name}' has no input '{name}'"
-                self._unknown(path, what, name, list(known))
+                self._unknown(path, what, list(known), closest(name, known))
             elif self.spec.is_sound(path) and isinstance(distribution, dict):
                 for key, value in tried_values(distribution):
                     reason = refuse_literal(value, known[name])
@@ -111,6 +116,12 @@ class Wiring:
 
     def _lacks(self, step: Step, port: Port) -> None:
         path: KeyPath = (*step.path, "inputs", port.name)
+        beside: KeyPath = (*step.path, port.name)
+        if port.name in step.data and self.spec.retract("unknown_key", beside):
+            message = f"'{dotted(beside)}' is an input, and stands beside 'inputs'"
+            hint = f"move '{port.name}' under '{dotted(path[:-1])}'"
+            self.spec.error("missing_input", beside, message, hint=hint, on_key=True)
+            return
         kind = f" ({port.type})" if port.type else ""
         who = f"step '{step.name}'" if step.path else "the job"
         message = f"{who} lacks input '{port.name}'{kind}, its component needs it"
@@ -122,10 +133,14 @@ class Wiring:
             key = "value" if "value" in value else "path"
             inner, text = (*path, key), value.get(key)
         expressions = find_expressions(text) if isinstance(text, str) else []
+        told = len(self.spec.problems)
         for expression in expressions:
             source = self.source(step, inner, str(text), expression)
-            if source is not None and expression.start == 0 and expression.end == len(str(text).strip()):
+            is_whole = expression.start == 0 and expression.end == len(str(text).strip())
+            if source is not None and is_whole:
                 self._check_fit(step, inner, source, target)
+            elif not is_whole and len(self.spec.problems) == told:
+                self._warn_of_text(inner, str(text), expression)
         if expressions:
             return
         if isinstance(value, dict) and "value" not in value:
@@ -138,6 +153,13 @@ class Wiring:
             message = f"'{dotted(path)}': {_shown(text)} is {reason}"
             self.spec.error("type_mismatch", inner, message, value=text, hint=_expectation(target))
 
+    def _warn_of_text(self, path: KeyPath, text: str, expression: Expression) -> None:
+        written = text[expression.start : expression.end]
+        message = f"'{dotted(path)}': {written} within a longer text is not filled in, the step gets it as it stands"
+        hint = "let the expression be the whole value, and put the text together in the command"
+        at = position_of(self.spec.document, path, text, expression.start, written)
+        self.spec.warn("unbound", path, message, value=written, hint=hint, at=at)
+
     def _check_fit(self, step: Step, path: KeyPath, source: Port, target: Port) -> None:
         literal = (source.declaration or {}).get("given")
         if literal is not None and target.type is not None and (source.is_primitive or target.is_primitive):
@@ -148,6 +170,11 @@ class Wiring:
         elif not fits(source, target):
             message = f"'{dotted(path)}' is {source.type}, {target.type} is expected"
             self.spec.error("type_mismatch", path, message, hint=_expectation(target))
+        elif {source.type, target.type} == {"uri_file", "uri_folder"}:
+            # Azure ML does not look, and the step finds the one where it expects the other
+            message = f"'{dotted(path)}' is {source.type}, {target.type} is expected"
+            hint = f"give both the same type; Azure ML does not compare them, {_expectation(target)}"
+            self.spec.warn("type_mismatch", path, message, hint=hint)
         if (source.declaration or {}).get("optional") is True and source.name in (self.parent.inputs or {}):
             # a default does not make an input optional: Azure ML refuses that too
             known = step.holder is None or target.declaration is not None
@@ -161,7 +188,8 @@ class Wiring:
         for name, value in mapping_in(step.data, "outputs").items():
             path: KeyPath = (*step.path, "outputs", name)
             if known is not None and name not in known:
-                self._unknown(path, f"component of step '{step.name}' has no output '{name}'", name, list(known))
+                what = f"component of step '{step.name}' has no output '{name}'"
+                self._unknown(path, what, list(known), closest(name, known))
             inner, text = ((*path, "path"), value.get("path")) if isinstance(value, dict) else (path, value)
             if not isinstance(text, str):
                 continue
@@ -231,8 +259,8 @@ class Wiring:
         at = position_of(self.spec.document, place.path, place.text, place.start, place.written)
         self.spec.error(code, place.path, message, value=place.written, hint=hint, at=at)
 
-    def _unknown(self, path: KeyPath, what: str, name: str, known: list[str], *, is_error: bool = True) -> None:
-        match = closest(name, known)
+    def _unknown(self, path: KeyPath, what: str, known: list[str], match: str | None, *, is_error: bool = True) -> None:
+        name = str(path[-1])
         hint = f"did you mean '{match}'?" if match else f"it has: {_some(known)}"
         message = f"'{dotted(path)}': the {what}"
         if is_error:
