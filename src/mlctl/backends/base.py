@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from mlctl.entities.command_job import CommandJob
     from mlctl.entities.compute import Compute
+    from mlctl.entities.endpoint import Deployment
     from mlctl.entities.job import JobRecord
     from mlctl.entities.metric import Metric
+    from mlctl.entities.online_deployment import OnlineDeployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,37 @@ class Jobs(Protocol):
         """Why a job that has not started is waiting, in one sentence; None when it is not waiting."""
 
 
+class Endpoints(Protocol):
+    """Online endpoints of one back end in one workspace. What is wanted stands in the store; this makes it so."""
+
+    def plan(self, deployment: OnlineDeployment) -> dict[str, Any]:
+        """What is needed to run a deployment, as plain data. Pure. Raises UnsupportedError."""
+
+    def folder(self, name: str) -> Path:
+        """The endpoint's folder, made when it is missing: keys, routes, logs."""
+
+    def look_after(self, name: str) -> None:
+        """See to it that somebody makes what runs equal to what is wanted; returns at once."""
+
+    def is_kept(self, name: str) -> bool:
+        """Whether somebody does."""
+
+    def router(self, name: str) -> dict[str, Any] | None:
+        """What the router says of itself: {"pid", "started", "port"}; None before it was ready once."""
+
+    def stop(self, name: str) -> None:
+        """Stop router and replicas, letting requests finish; returns when they are gone. Raises UnavailableError."""
+
+    def remove(self, name: str) -> None:
+        """Remove what is left of an endpoint that is stopped."""
+
+    def replicas(self, deployment: Deployment) -> list[dict[str, Any]]:
+        """The replicas that run now: {"index", "generation", "port", "pid", "state"}."""
+
+    def logs(self, deployment: Deployment, *, lines: int, container: str) -> list[str]:
+        """The last lines of the server's log, or of what happened before it started. Raises NotFoundError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """One back end, bound to a workspace."""
@@ -126,6 +159,7 @@ class Backend:
     jobs: Jobs
 
     health: HealthCheck
+    endpoints: Endpoints | None = None
 
 
 class HealthCheck(Protocol):

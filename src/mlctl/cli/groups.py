@@ -25,8 +25,6 @@ class Entry(NamedTuple):
 _SPECS = (
     ("datastore", "datastores"),
     ("connection", "connections"),
-    ("online-endpoint", "online endpoints"),
-    ("online-deployment", "online deployments"),
     ("batch-endpoint", "batch endpoints"),
     ("batch-deployment", "batch deployments"),
     ("schedule", "schedules and monitors"),
@@ -51,6 +49,18 @@ ENTRIES: tuple[Entry, ...] = (
         "environment", "mlctl.cli.environment", "Environments: images and packages with versions.", family="environment"
     ),
     Entry("component", "mlctl.cli.component", "Components: steps of pipelines with versions.", family="component"),
+    Entry(
+        "online-endpoint",
+        "mlctl.cli.online_endpoint",
+        "Addresses with keys, in front of deployments.",
+        family="online-endpoint",
+    ),
+    Entry(
+        "online-deployment",
+        "mlctl.cli.online_deployment",
+        "Models that answer behind an endpoint.",
+        family="online-deployment",
+    ),
     Entry("validate", "mlctl.cli.validate", "Check specs of any kind offline, with line and fix.", "validate"),
     Entry("lint", "mlctl.cli.lint", "What each back end honours, approximates or refuses.", "lint"),
     Entry("explain", "mlctl.cli.explain", "What a problem's code means, with an example.", "explain"),

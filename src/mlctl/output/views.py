@@ -54,6 +54,21 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         )
         for kind in ("data", "model", "environment", "component")
     },
+    "online-endpoint list": (
+        Column("Name", "name"),
+        Column("State", "state"),
+        Column("Traffic", "traffic"),
+        Column("ProvisioningState", "provisioning_state"),
+        Column("ScoringUri", "scoring_uri"),
+    ),
+    "online-deployment list": (
+        Column("Name", "name"),
+        Column("EndpointName", "endpoint_name"),
+        Column("ProvisioningState", "provisioning_state"),
+        Column("InstanceCount", "instance_count"),
+        Column("Backend", "backend"),
+        Column("Model", "model"),
+    ),
     "config list": (
         Column("Key", "key"),
         Column("Value", "value"),

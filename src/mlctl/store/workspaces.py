@@ -2,6 +2,7 @@
 
     mlctl.db        jobs, computes, the workspace's own facts        (database.py)
     jobs/<name>/    one folder for each job
+    endpoints/<name>/  what runs for each endpoint
     content/        snapshots of code, stored once by content        (content.py)
     datastores/     workspaceblobstore and its three companions
     mlruns/         MLflow's file store
@@ -34,6 +35,7 @@ from mlctl.store.rows import did_you_mean, from_json, to_json
 if TYPE_CHECKING:
     from mlctl.store.assets import AssetTable
     from mlctl.store.content import ContentStore
+    from mlctl.store.endpoints import EndpointTable
     from mlctl.store.links import LinkTable
 
 DEFAULT_WORKSPACE = "default"
@@ -52,6 +54,7 @@ _OWN_ENTRIES = (
     f"{DATABASE_FILE}-shm",
     "jobs",
     "content",
+    "endpoints",
     "datastores",
     "mlruns",
 )
@@ -91,6 +94,13 @@ class WorkspaceStore:
         from mlctl.store.assets import AssetTable  # commands about jobs need none
 
         return AssetTable(self.database)
+
+    @cached_property
+    def endpoints(self) -> EndpointTable:
+        """Endpoints, deployments and their history."""
+        from mlctl.store.endpoints import EndpointTable
+
+        return EndpointTable(self.database)
 
     @cached_property
     def links(self) -> LinkTable:
