@@ -308,8 +308,12 @@ def test_a_document_as_a_whole_has_a_fate(kind: str) -> None:
     fates = {backend: fate_of_document(kind, backend) for backend in BACKENDS}
     assert all(fate.word == HONOURED or fate.reason for fate in fates.values())
     runs_here = {"commandJob", "workspace", "localCompute", "dockerCompute"}
-    assert (fates["local"].word == HONOURED or fates["docker"].word == HONOURED) == (kind in runs_here)
-    own = kind in ("localCompute", "dockerCompute")
+    kept = KINDS[kind].family in ("datastore", "connection") and kind not in (
+        "azureFileDatastore",
+        "azureDataLakeGen1Datastore",
+    )
+    assert (fates["local"].word == HONOURED or fates["docker"].word == HONOURED) == (kind in runs_here or kept)
+    own = kind in ("localCompute", "dockerCompute", "localFolderDatastore", "s3Datastore")
     assert (fates[AZUREML].word == REFUSED) == own
     assert fates[KUBERNETES].word in (HONOURED, REFUSED)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from mlctl.assets.mlflow_runs import logged_model, run_artifact
 from mlctl.errors import ConflictError, NotFoundError, UnsupportedError
 from mlctl.store.workspaces import WorkspaceStore
 
+_RUN = re.compile(r"runs:/([^/]+)(?:/(.*))?")
+
 
 def local_place(uri: str, store: WorkspaceStore) -> Path:
-    """The file or folder that an address means: a local path, file:, azureml://jobs/…, azureml://datastores/….
+    """The file or folder that an address means: a local path, file:, azureml://jobs/…, runs:/…, azureml://datastores/….
 
     Raises NotFoundError when nothing is there, ConflictError for the output of a job that has not ended, and
     UnsupportedError for what is no place of this machine.
@@ -20,6 +24,8 @@ def local_place(uri: str, store: WorkspaceStore) -> Path:
     elif uri.startswith("azureml://") and "datastores/" in uri:
         datastore, _, rest = uri.partition("datastores/")[2].partition("/paths/")
         path = inside(store.datastore_folder(datastore), rest, uri)
+    elif run := _RUN.fullmatch(uri):
+        path = run_artifact(store, run[1], run[2] or "").place
     elif uri.startswith("file:"):
         path = Path(unquote(urlsplit(uri).path) if uri.startswith("file://") else uri.removeprefix("file:"))
     elif "://" in uri or uri.startswith(("azureml:", "runs:")):
@@ -66,7 +72,10 @@ def _job_output(uri: str, store: WorkspaceStore) -> Path:
             hint=f"mlctl job wait -n {name}",
         )
     if output in ("artifacts", "default", ""):
-        return inside(store.job_folder(name) / "artifacts", path, uri)
+        place = inside(store.job_folder(name) / "artifacts", path, uri)
+        # a model that MLflow 3 logged is not among the artifacts of its run, but everybody looks for it there
+        logged = None if place.exists() else logged_model(store, name, PurePosixPath(unquote(path)))
+        return logged or place
     outputs = output_places(name, store)
     if output in outputs:
         place = outputs[output]

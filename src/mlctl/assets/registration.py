@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mlctl.assets.mlflow_runs import run_artifact
+from mlctl.assets.model_formats import checked_type
 from mlctl.assets.places import local_place
 from mlctl.assets.resolver import Resolver
 from mlctl.entities.asset import COMPONENT, DATA, ENVIRONMENT, MODEL, Asset, fingerprint_of
@@ -70,7 +72,6 @@ class Registrar:
         Raises ConflictError when the version exists with other content, NotFoundError for files that are not there,
         and the errors of the content store.
         """
-        # whoever cleans up waits until the version that names the files is written
         with self.store.content.adding():
             draft = self.draft(kind, spec)
             return self.keep(draft), draft.warnings
@@ -111,7 +112,8 @@ class Registrar:
             kind=kind,
             name=str(data.get("name") or ""),
             version="" if version is None else str(version),
-            type=data.get("type") or _DEFAULT_TYPES[kind],
+            # what a model is shows in its files
+            type=data.get("type") or ("" if kind == MODEL else _DEFAULT_TYPES[kind]),
             stage=data.get("stage"),
             description=data.get("description"),
             tags=_texts(data.get("tags")),
@@ -119,21 +121,24 @@ class Registrar:
             document={key: value for key, value in data.items() if key not in (*_SHARED, *_PRINTED)},
         )
         make = {ENVIRONMENT: self._environment, COMPONENT: self._component}.get(kind, self._files)
-        return make(asset, spec)
+        draft = make(asset, spec)
+        return replace(draft, asset=replace(draft.asset, type=draft.asset.type or _DEFAULT_TYPES[kind]))
 
     def from_place(self, asset: Asset, place: Path, *, job: str | None = None, output: str = "") -> Draft:
         """The draft of data or a model whose files are at `place`, made by a job when that is given."""
-        kept = self.keep_files(place, made_by_job=job is not None)
+        asset, warnings = _with_format(asset, place)
+        # a job's own links must not bring in what only the user may read
+        kept = keep_files(self.store, place, progress=self.progress, may_leave=job is None)
         links = () if job is None else (Link(Node(JOB, job), _node(asset), f"output {output}".strip()),)
         properties = dict(asset.properties)
         if job is not None:
             properties["azureml.jobName"] = job
         asset = replace(asset, path=kept.path, content=kept.content, properties=properties)
-        return Draft(asset, links, kept.warnings)
+        return Draft(asset, links, (*warnings, *kept.warnings))
 
-    def keep_files(self, place: Path, *, made_by_job: bool = False) -> StoredFiles:
+    def keep_files(self, place: Path) -> StoredFiles:
         """Store a file or a folder by its content and show it in the workspace's own datastore."""
-        return keep_files(self.store, place, progress=self.progress, made_by_job=made_by_job)
+        return keep_files(self.store, place, progress=self.progress)
 
     def _files(self, asset: Asset, spec: SpecCheck) -> Draft:
         """Data or a model: a local path and a job's output are stored, any other address is kept as it is."""
@@ -155,6 +160,9 @@ class Registrar:
         )
 
     def _made_by_job(self, asset: Asset, reference: Reference) -> Draft:
+        if reference.kind == RUN:
+            found = run_artifact(self.store, reference.job or "", reference.path or "")
+            return self.from_place(asset, found.place, job=found.job, output="artifacts")
         place = local_place(reference.text, self.store)
         output = reference.output or "artifacts"
         return self.from_place(asset, place, job=reference.job or "", output=output)
@@ -231,20 +239,29 @@ class StoredFiles:
 
 
 def keep_files(
-    store: WorkspaceStore, place: Path, *, progress: Progress | None = None, made_by_job: bool = False
+    store: WorkspaceStore, place: Path, *, progress: Progress | None = None, may_leave: bool = True
 ) -> StoredFiles:
     """Store a file or a folder by its content and show it in the workspace's own datastore.
 
-    What a job made may hold no links that lead out of it. Raises the errors of the content store.
+    `may_leave`: whether links may lead out of the folder. Raises the errors of `ContentStore.add_tree`.
     """
-    kept = store.content.add_tree(place, progress=progress, may_leave=not made_by_job)
-    shown = expose(store, kept.digest, place.name)
+    with store.content.adding():
+        kept = store.content.add_tree(place, progress=progress, may_leave=may_leave)
+        shown = expose(store, kept.digest, place.name)
     end = "/" if shown.is_dir() else ""
-    return StoredFiles(kept.digest, f"{address(kept.digest, place.name)}{end}", kept.warnings)
+    return StoredFiles(kept.digest, address(kept.digest, place.name) + end, kept.warnings)
 
 
 def _first(paths: list[str]) -> str:
     return ", ".join(paths[:3]) + (" …" if len(paths) > 3 else "")
+
+
+def _with_format(asset: Asset, place: Path) -> tuple[Asset, tuple[str, ...]]:
+    """A model with the type that its files have, when it was given none, and sentences about them."""
+    if asset.kind != MODEL:
+        return asset, ()
+    found, warnings = checked_type(place, asset.type or None)
+    return replace(asset, type=found), warnings
 
 
 def _node(asset: Asset) -> Node:

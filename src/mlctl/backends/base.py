@@ -40,7 +40,8 @@ class Upload:
 class Plan:
     """What will be done, as JSON-able data. `payload` is the back end's own; `warnings` are sentences for the user.
 
-    `record` holds the fields of the spec as `az ml job show` prints them (the record's `document`).
+    `record` holds the fields of the spec as `az ml job show` prints them (the record's `document`). `spec` is what was
+    submitted, as a spec that stands alone (`backends.submitted`).
     """
 
     backend: str
@@ -49,6 +50,7 @@ class Plan:
     compute: str
     payload: dict[str, Any]
     record: dict[str, Any] = field(default_factory=dict)
+    spec: dict[str, Any] = field(default_factory=dict)
     uploads: tuple[Upload, ...] = ()
     warnings: tuple[str, ...] = ()
 

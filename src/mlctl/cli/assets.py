@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mlctl.cli.command import command
-from mlctl.cli.names import complete_assets
+from mlctl.cli.names import complete_assets, complete_registries
 from mlctl.cli.options import (
     POLICY,
     ArchivedOnly,
@@ -46,34 +46,64 @@ ListedName = Annotated[
 ]
 
 
-def desk_of(context: Context) -> AssetDesk:
-    """What operations on assets need; on a terminal the storing of files shows how far it is."""
-    from mlctl.cli.progress import byte_progress
+RegistryName = Annotated[
+    str | None,
+    typer.Option(
+        "--registry-name",
+        metavar="REGISTRY",
+        autocompletion=complete_registries,
+        help="A shared registry, in place of the workspace.",
+    ),
+]
 
-    return AssetDesk(context.store, context.clock, byte_progress(context))
+
+def desk_of(context: Context, registry: str | None = None) -> AssetDesk:
+    """What operations on assets need; on a terminal the storing of files shows how far it is.
+
+    Raises NotFoundError for an unknown registry.
+    """
+    from mlctl.cli.progress import byte_progress
+    from mlctl.operations.registries import open_registry, registry_sources
+
+    opened = open_registry(context.settings, registry) if registry is not None else None
+    sources = registry_sources(context.settings, context.store)
+    return AssetDesk(context.store, context.clock, byte_progress(context), opened, sources)
 
 
 def created(
-    context: Context, kind: str, file: Path | None, overrides: Any, fields: Mapping[str, Any]
+    context: Context,
+    kind: str,
+    file: Path | None,
+    overrides: Any,
+    fields: Mapping[str, Any],
+    *,
+    registry: str | None,
 ) -> dict[str, Any]:
     """What every `create` does once its options are read: register, warn, show."""
     from mlctl.operations.assets import create, describe
 
-    desk = desk_of(context)
+    desk = desk_of(context, registry)
     asset, warnings = create(desk, kind, file, overrides=overrides or (), fields=fields)
     for text in warnings:
         context.say.warning(text)
-    return describe(context.store, asset)
+    return describe(desk, asset)
 
 
 def show_verb(kind: str) -> Function:
     """`show`: one version."""
 
-    def show(context: Context, *, name: AssetName, version: Version = None, label: Label = None) -> dict[str, Any]:
+    def show(
+        context: Context,
+        *,
+        name: AssetName,
+        version: Version = None,
+        label: Label = None,
+        registry_name: RegistryName = None,
+    ) -> dict[str, Any]:
         from mlctl.operations.assets import show as show_asset
 
         one_of(version, label)
-        return show_asset(desk_of(context), kind, name, version=version, label=label)
+        return show_asset(desk_of(context, registry_name), kind, name, version=version, label=label)
 
     show.__doc__ = f"Show a {_words(kind)}: the version given, else the latest."
     return command(show)
@@ -89,11 +119,12 @@ def list_verb(kind: str) -> Function:
         max_results: MaxResults = None,
         include_archived: IncludeArchived = False,
         archived_only: ArchivedOnly = False,
+        registry_name: RegistryName = None,
     ) -> list[dict[str, Any]]:
         from mlctl.operations.assets import list_assets
 
         view = view_of(include_archived=include_archived, archived_only=archived_only)
-        return list_assets(desk_of(context), kind, name, view=view, max_results=max_results)
+        return list_assets(desk_of(context, registry_name), kind, name, view=view, max_results=max_results)
 
     list_.__doc__ = f"List the {_plural(kind)} of the workspace, or the versions of one, newest first."
     return command(name="list", view=f"{kind} list")(list_)
@@ -117,15 +148,17 @@ def update_verb(kind: str) -> Function:
         label: Label = None,
         operations: Operations = None,
         force_string: ForceString = False,
+        registry_name: RegistryName = None,
     ) -> dict[str, Any]:
-        return updated(context, kind, (name, version, label), operations, force_string=force_string)
+        desk = desk_of(context, registry_name)
+        return updated(desk, kind, (name, version, label), operations, force_string=force_string)
 
     update.__doc__ = f"Change description, tags or properties of a {_words(kind)}; all else a version keeps."
     return command(accepted=POLICY)(update)
 
 
 def updated(
-    context: Context,
+    desk: AssetDesk,
     kind: str,
     named: tuple[str, str | None, str | None],
     operations: Any,
@@ -139,10 +172,9 @@ def updated(
 
     name, version, label = named
     one_of(version, label)
-    desk = desk_of(context)
-    asset = desk.store.assets.resolve(kind, name, version=version, label=label)
+    asset = desk.assets.resolve(kind, name, version=version, label=label)
     changes = {key: value for key, value in (given or {}).items() if value is not None}
-    before = {**describe(desk.store, asset), **changes}
+    before = {**describe(desk, asset), **changes}
     updatable = UPDATABLE if kind == "model" else UPDATABLE[:-1]
     changes.update(changed_fields(before, operations, force_string=force_string, updatable=updatable, kind=kind))
     return update_asset(desk, asset, changes)
@@ -151,9 +183,16 @@ def updated(
 def archive_verb(kind: str, *, archived: bool) -> Function:
     """`archive` and `restore`: a version, or all of them."""
 
-    def verb(context: Context, *, name: AssetName, version: Version = None, label: Label = None) -> None:
+    def verb(
+        context: Context,
+        *,
+        name: AssetName,
+        version: Version = None,
+        label: Label = None,
+        registry_name: RegistryName = None,
+    ) -> None:
         one_of(version, label)
-        table = context.store.assets
+        table = desk_of(context, registry_name).assets
         if label is not None:
             version = table.resolve(kind, name, label=label).version
         table.set_archived(kind, name, version, archived=archived)
@@ -173,13 +212,15 @@ def label_verb(kind: str) -> Function:
         label: Annotated[str, typer.Option("--label", "-l", metavar="LABEL", help="The label.")],
         version: Version = None,
         remove: Annotated[bool, typer.Option("--remove", help="Take the label away.")] = False,
+        registry_name: RegistryName = None,
     ) -> dict[str, str]:
         if label == "latest":
             raise UsageError("'latest' is always the newest version", hint="take another label")
         if (version is None) != remove:
             raise UsageError("a label needs a version to point to", hint="give --version, or --remove")
-        context.store.assets.set_label(kind, name, label, version)
-        return context.store.assets.labels(kind, name)
+        table = desk_of(context, registry_name).assets
+        table.set_label(kind, name, label, version)
+        return table.labels(kind, name)
 
     label_.__doc__ = (
         "Point a label at a version, so that azureml:<name>@<label> means it.\n\n"
@@ -200,12 +241,13 @@ def download_verb(kind: str) -> Function:
         download_path: Annotated[
             Path, typer.Option("--download-path", "-p", metavar="FOLDER", help="Where to; the working directory.")
         ] = Path(),
+        registry_name: RegistryName = None,
     ) -> None:
         from mlctl.operations.assets import download as download_asset
 
         one_of(version, label)
-        desk = desk_of(context)
-        asset = desk.store.assets.resolve(kind, name, version=version, label=label)
+        desk = desk_of(context, registry_name)
+        asset = desk.assets.resolve(kind, name, version=version, label=label)
         target = download_asset(desk, asset, download_path)
         context.say.info(f"downloaded to {target}")
 

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlctl.cli.assets import NewVersion, archive_verb, created, label_verb, list_verb, show_verb, update_verb
+from mlctl.cli.assets import (
+    NewVersion,
+    RegistryName,
+    archive_verb,
+    created,
+    label_verb,
+    list_verb,
+    show_verb,
+    update_verb,
+)
 from mlctl.cli.command import Accepted, command
+from mlctl.cli.lineage import used_by_verb, why_verb
 from mlctl.cli.options import POLICY, File, NewName, SetValues
+from mlctl.cli.sharing import share_verb
 from mlctl.cli.words import FLAG
 from mlctl.context import Context
 from mlctl.entities.asset import COMPONENT
@@ -14,13 +25,19 @@ from mlctl.entities.asset import COMPONENT
 
 @command(accepted=(*POLICY, Accepted(("--skip-validation",), FLAG)))
 def create(
-    context: Context, *, file: File, name: NewName = None, version: NewVersion = None, set_: SetValues = None
+    context: Context,
+    *,
+    file: File,
+    name: NewName = None,
+    version: NewVersion = None,
+    set_: SetValues = None,
+    registry_name: RegistryName = None,
 ) -> dict[str, Any]:
     """Create a version of a component from a YAML file; its code folder is stored with it.
 
     Without a version it gets the next number. The same version with other content is refused (exit 6).
     """
-    return created(context, COMPONENT, file, set_, {"name": name, "version": version})
+    return created(context, COMPONENT, file, set_, {"name": name, "version": version}, registry=registry_name)
 
 
 show = show_verb(COMPONENT)
@@ -29,6 +46,9 @@ update = update_verb(COMPONENT)
 archive = archive_verb(COMPONENT, archived=True)
 restore = archive_verb(COMPONENT, archived=False)
 label = label_verb(COMPONENT)
+share = share_verb(COMPONENT)
+why = why_verb(COMPONENT)
+used_by = used_by_verb(COMPONENT)
 
 
 @command(accepted=POLICY)

@@ -9,6 +9,7 @@ import typer
 from mlctl.cli.assets import (
     Datastore,
     NewVersion,
+    RegistryName,
     archive_verb,
     created,
     download_verb,
@@ -18,7 +19,9 @@ from mlctl.cli.assets import (
     update_verb,
 )
 from mlctl.cli.command import Accepted, command
+from mlctl.cli.lineage import used_by_verb, why_verb
 from mlctl.cli.options import POLICY, NewName, NoWait, OptionalFile, SetValues
+from mlctl.cli.sharing import share_verb
 from mlctl.cli.words import FLAG
 from mlctl.context import Context
 from mlctl.entities.asset import DATA
@@ -43,6 +46,7 @@ def create(
     ] = None,
     datastore: Datastore = None,
     set_: SetValues = None,
+    registry_name: RegistryName = None,
     no_wait: NoWait = False,
 ) -> dict[str, Any]:
     """Create a version of a data asset from a YAML file or from options.
@@ -59,7 +63,7 @@ def create(
         "description": description,
         "datastore": datastore,
     }
-    return created(context, DATA, file, set_, fields)
+    return created(context, DATA, file, set_, fields, registry=registry_name)
 
 
 show = show_verb(DATA)
@@ -69,3 +73,6 @@ archive = archive_verb(DATA, archived=True)
 restore = archive_verb(DATA, archived=False)
 label = label_verb(DATA)
 download = download_verb(DATA)
+share = share_verb(DATA)
+why = why_verb(DATA)
+used_by = used_by_verb(DATA)

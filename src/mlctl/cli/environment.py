@@ -10,6 +10,7 @@ import typer
 from mlctl.cli.assets import (
     Datastore,
     NewVersion,
+    RegistryName,
     archive_verb,
     created,
     label_verb,
@@ -18,7 +19,9 @@ from mlctl.cli.assets import (
     update_verb,
 )
 from mlctl.cli.command import command
+from mlctl.cli.lineage import used_by_verb, why_verb
 from mlctl.cli.options import POLICY, Description, NewName, NoWait, OptionalFile, SetValues, Tags, parse_tags
+from mlctl.cli.sharing import share_verb
 from mlctl.context import Context
 from mlctl.entities.asset import ENVIRONMENT
 
@@ -45,6 +48,7 @@ def create(
     tags: Tags = None,
     datastore: Datastore = None,
     set_: SetValues = None,
+    registry_name: RegistryName = None,
     no_wait: NoWait = False,
 ) -> dict[str, Any]:
     """Create a version of an environment from a YAML file or from options.
@@ -64,7 +68,7 @@ def create(
         "tags": parse_tags(tags),
         "datastore": datastore,
     }
-    return created(context, ENVIRONMENT, file, set_, fields)
+    return created(context, ENVIRONMENT, file, set_, fields, registry=registry_name)
 
 
 show = show_verb(ENVIRONMENT)
@@ -73,3 +77,6 @@ update = update_verb(ENVIRONMENT)
 archive = archive_verb(ENVIRONMENT, archived=True)
 restore = archive_verb(ENVIRONMENT, archived=False)
 label = label_verb(ENVIRONMENT)
+share = share_verb(ENVIRONMENT)
+why = why_verb(ENVIRONMENT)
+used_by = used_by_verb(ENVIRONMENT)

@@ -25,10 +25,11 @@ class Entry(NamedTuple):
 _SPECS = (
     ("datastore", "datastores"),
     ("connection", "connections"),
+    ("online-endpoint", "online endpoints"),
+    ("online-deployment", "online deployments"),
     ("batch-endpoint", "batch endpoints"),
     ("batch-deployment", "batch deployments"),
     ("schedule", "schedules and monitors"),
-    ("registry", "registries"),
     ("feature-set", "feature sets"),
     ("feature-store", "feature stores"),
     ("feature-store-entity", "feature store entities"),
@@ -61,6 +62,16 @@ ENTRIES: tuple[Entry, ...] = (
         "Models that answer behind an endpoint.",
         family="online-deployment",
     ),
+    Entry(
+        "datastore", "mlctl.cli.datastore", "Storage under a name: blob, data lake, S3, folders.", family="datastore"
+    ),
+    Entry(
+        "connection",
+        "mlctl.cli.connection",
+        "How services outside are reached, their keys by reference.",
+        status="preview",
+        family="connection",
+    ),
     Entry("validate", "mlctl.cli.validate", "Check specs of any kind offline, with line and fix.", "validate"),
     Entry("lint", "mlctl.cli.lint", "What each back end honours, approximates or refuses.", "lint"),
     Entry("explain", "mlctl.cli.explain", "What a problem's code means, with an example.", "explain"),
@@ -71,6 +82,8 @@ ENTRIES: tuple[Entry, ...] = (
         "Folders that hold jobs, computes and everything logged.",
         family="workspace",
     ),
+    Entry("gc", "mlctl.cli.gc", "Make room: remove what nothing refers to.", "gc"),
+    Entry("registry", "mlctl.cli.registry", "Assets that several workspaces share.", family="registry"),
     Entry("config", "mlctl.cli.config", "Settings, each with the place it comes from."),
     Entry("configure", "mlctl.cli.configure", "Set defaults, such as the workspace.", "configure"),
     Entry("doctor", "mlctl.cli.doctor", "What works on this machine, and what to do about the rest.", "doctor"),

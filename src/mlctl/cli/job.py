@@ -8,7 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from mlctl.cli import job_diff, job_export
+from mlctl.cli import lineage as lineages
 from mlctl.cli.command import Accepted, Result, command
+from mlctl.cli.job_desk import job_desk
 from mlctl.cli.job_log import show_log, told_end
 from mlctl.cli.options import (
     POLICY,
@@ -25,7 +28,6 @@ from mlctl.context import Context
 from mlctl.entities.clock import parse_duration
 from mlctl.errors import UsageError
 from mlctl.operations import jobs
-from mlctl.operations.jobs import JobDesk
 
 Web = Annotated[bool, typer.Option("--web", "-e", help="Open the job's folder in the browser.")]
 BackendName = Annotated[
@@ -237,9 +239,10 @@ def show_services(context: Context, *, name: Name) -> dict[str, Any]:
     return jobs.services(desk, desk.backend_of(name).jobs.get(name))
 
 
-def job_desk(context: Context) -> JobDesk:
-    """What the operations on jobs work with."""
-    return JobDesk(context.store, context.settings, context.clock, context.backend)
+export = job_export.export
+diff = job_diff.diff
+lineage = lineages.lineage
+used_by = lineages.job_used_by
 
 
 def _sources(rank: int | None) -> list[str]:

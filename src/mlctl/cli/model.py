@@ -12,6 +12,7 @@ from mlctl.cli.assets import (
     Label,
     ListedName,
     NewVersion,
+    RegistryName,
     Stage,
     Version,
     archive_verb,
@@ -24,6 +25,7 @@ from mlctl.cli.assets import (
     view_of,
 )
 from mlctl.cli.command import command
+from mlctl.cli.lineage import used_by_verb, why_verb
 from mlctl.cli.options import (
     POLICY,
     ArchivedOnly,
@@ -39,6 +41,7 @@ from mlctl.cli.options import (
     Tags,
     parse_tags,
 )
+from mlctl.cli.sharing import share_verb
 from mlctl.context import Context
 from mlctl.entities.asset import MODEL
 
@@ -68,6 +71,7 @@ def create(
     tags: Tags = None,
     datastore: Datastore = None,
     set_: SetValues = None,
+    registry_name: RegistryName = None,
     no_wait: NoWait = False,
 ) -> dict[str, Any]:
     """Create a version of a model from a YAML file or from options.
@@ -86,7 +90,7 @@ def create(
         "tags": parse_tags(tags),
         "datastore": datastore,
     }
-    return created(context, MODEL, file, set_, fields)
+    return created(context, MODEL, file, set_, fields, registry=registry_name)
 
 
 show = show_verb(MODEL)
@@ -101,12 +105,13 @@ def list_(
     max_results: MaxResults = None,
     include_archived: IncludeArchived = False,
     archived_only: ArchivedOnly = False,
+    registry_name: RegistryName = None,
 ) -> list[dict[str, Any]]:
     """List the models of the workspace, or the versions of one, newest first."""
     from mlctl.operations.assets import list_assets
 
     view = view_of(include_archived=include_archived, archived_only=archived_only)
-    return list_assets(desk_of(context), MODEL, name, view=view, stage=stage, max_results=max_results)
+    return list_assets(desk_of(context, registry_name), MODEL, name, view=view, stage=stage, max_results=max_results)
 
 
 @command(accepted=POLICY)
@@ -119,14 +124,17 @@ def update(
     stage: Stage = None,
     operations: Operations = None,
     force_string: ForceString = False,
+    registry_name: RegistryName = None,
 ) -> dict[str, Any]:
     """Change description, tags, properties or stage of a model; all else a version keeps."""
-    return updated(
-        context, MODEL, (name, version, label), operations, force_string=force_string, given={"stage": stage}
-    )
+    desk, given = desk_of(context, registry_name), {"stage": stage}
+    return updated(desk, MODEL, (name, version, label), operations, force_string=force_string, given=given)
 
 
 archive = archive_verb(MODEL, archived=True)
 restore = archive_verb(MODEL, archived=False)
 label = label_verb(MODEL)
 download = download_verb(MODEL)
+share = share_verb(MODEL)
+why = why_verb(MODEL)
+used_by = used_by_verb(MODEL)

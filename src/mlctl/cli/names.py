@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import typer
 
@@ -51,6 +52,31 @@ def complete_deployments(ctx: typer.Context, incomplete: str) -> list[str]:
         ],
         ctx,
     )
+
+
+def complete_datastores(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Datastores of the workspace that begin with the word."""
+    return _quietly(lambda context: _beginning(context.store.datastores.list(), incomplete), ctx)
+
+
+def complete_connections(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Connections of the workspace that begin with the word."""
+    return _quietly(lambda context: _beginning(context.store.connections.list(), incomplete), ctx)
+
+
+def _beginning(named: Iterable[Any], prefix: str) -> list[str]:
+    return [one.name for one in named if one.name.startswith(prefix)]
+
+
+def complete_registries(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Registries that begin with the word."""
+
+    def names(context: Context) -> tuple[str, ...]:
+        from mlctl.operations.registries import registries_of
+
+        return registries_of(context.settings).names(incomplete)
+
+    return _quietly(names, ctx)
 
 
 def _quietly(find: Callable[[Context], Iterable[str]], ctx: typer.Context) -> list[str]:

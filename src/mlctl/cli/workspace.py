@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mlctl.cli.command import GROUP, Accepted, command
+from mlctl.cli.command import GROUP, Accepted, Result, command
 from mlctl.cli.options import (
     POLICY,
     DefaultWorkspaceName,
@@ -29,7 +30,7 @@ from mlctl.cli.verbs import changed_fields, confirm, first
 from mlctl.cli.words import FLAG
 from mlctl.context import Context
 from mlctl.entities.workspace import Workspace
-from mlctl.errors import UsageError
+from mlctl.errors import UnavailableError, UsageError
 
 _AZURE = (
     Accepted(("--allow-roleassignment-on-rg", "-r"), FLAG),
@@ -159,6 +160,31 @@ def delete(context: Context, *, name: WorkspaceName, yes: Yes = False, no_wait: 
     workspace = context.workspaces.get(name)
     confirm(context, yes=yes, what=f"delete workspace {workspace.name!r} with everything in {workspace.folder}")
     context.workspaces.delete(name)
+
+
+@command(scope=GROUP, view="workspace verify")
+def verify(
+    context: Context,
+    *,
+    name: DefaultWorkspaceName = None,
+    quick: Annotated[bool, typer.Option("--quick", help="By size only; nothing is read.")] = False,
+    mend: Annotated[bool, typer.Option("--repair", help="Put damaged content aside, show assets again.")] = False,
+) -> Result:
+    """Prove that all content is what it was and that every record finds what it names; exit code 7 when not."""
+    from mlctl.store.inspection import Inspection, repair
+
+    store = context.workspaces.open(name or _default(context))
+    if mend:
+        for sentence in repair(store):
+            context.say.note(sentence)
+    with context.say.progress("looking at records") as tell:
+        inspection = Inspection(store, quick=quick, progress=lambda done: tell(f"{done / 1e6:,.0f} MB read"))
+        problems = [asdict(problem) for problem in inspection.problems()]
+    read = "by size" if quick else f"{inspection.bytes / 1e6:,.1f} MB read"
+    context.say.note(
+        f"{inspection.files} stored files ({read}), {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}"
+    )
+    return Result(problems, exit_code=UnavailableError.exit_code if problems else 0)
 
 
 def _default(context: Context) -> str:

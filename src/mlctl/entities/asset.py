@@ -19,6 +19,9 @@ ASSET_KINDS = (DATA, MODEL, ENVIRONMENT, COMPONENT)
 AREAS = {DATA: "data", MODEL: "models", ENVIRONMENT: "environments", COMPONENT: "components"}
 """Kind -> its word in long addresses (azureml://registries/<r>/models/…)."""
 
+ANONYMOUS_ENVIRONMENT = "CliV2AnonymousEnvironment"
+"""Azure ML's name for environments that a job holds inside; the version is the digest of what it is made of."""
+
 LATEST = "latest"
 """The label of the newest version that is not archived."""
 
@@ -33,7 +36,8 @@ class Asset:
     `type`: uri_file, custom_model, command …; empty for an environment. `path`: the address of its files, None when it
     has none. `content`: the digest of its files in the content store, None when only the address is kept.
     `document`: the other fields of the spec as az shows them. `fingerprint`: changes when, and only when, something
-    changes that a version must keep. `properties["azureml…"]` are facts that Azure ML or mlctl noted.
+    changes that a version must keep. `properties["azureml…"]` are facts that Azure ML or mlctl noted. `registry`: the
+    shared registry that it is in, empty for an asset of the workspace.
     """
 
     kind: str
@@ -54,10 +58,13 @@ class Asset:
     modified_at: float = 0.0
     document: dict[str, Any] = field(default_factory=dict)
     sequence: int = 0
+    registry: str = ""
 
     @property
     def reference(self) -> str:
         """How a spec of this workspace names it."""
+        if self.registry:
+            return f"azureml://registries/{self.registry}/{AREAS[self.kind]}/{self.name}/versions/{self.version}"
         return f"azureml:{self.name}:{self.version}"
 
 

@@ -15,7 +15,7 @@ class Input:
     `type`: uri_file, uri_folder, mltable, custom_model, mlflow_model, triton_model, or literal.
     `mode`: ro_mount, download, direct, eval_mount, eval_download.
     `path`: as written; a local path is made absolute against the folder of the YAML file. `asset`: the pinned
-    reference of the asset that `path` came from, once it was looked up.
+    reference of the asset or the run that `path` came from, once it was looked up.
     """
 
     name: str

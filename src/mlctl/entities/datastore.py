@@ -5,6 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+BUILT_IN = ("workspaceblobstore", "workspacefilestore", "workspaceartifactstore", "workspaceworkingdirectory")
+"""The datastores that every workspace has, as in Azure ML; here they are folders of the workspace."""
+
+LOCAL_FOLDER = "local_folder"
+"""mlctl's own type: a folder of this machine, such as a mounted NFS or SMB share."""
+
+S3 = "s3"
+"""mlctl's own type: a bucket of S3 or of what speaks like it (MinIO)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Datastore:

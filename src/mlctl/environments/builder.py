@@ -78,6 +78,8 @@ class EnvironmentBuilder:
             folder = self._folder(requirements, choice.interpreter)
             cached = is_complete(folder)
             if cached:
+                with contextlib.suppress(OSError):  # a cache that others own
+                    os.utime(folder / _MARKER)  # when it was last used: 'mlctl gc --caches' looks at it
                 _say(log, f"Environment for {requirements.origin}: ready in {folder}")
             else:
                 cached = self._build_locked(folder, requirements, choice, log, check)
@@ -153,6 +155,32 @@ def is_complete(folder: Path) -> bool:
         return facts["folder"] == str(folder) and Path(facts["interpreter"]).exists()
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class CachedEnvironment:
+    """An environment in the cache, built to its end or not. `last_used`: seconds since the epoch."""
+
+    folder: Path
+    last_used: float
+
+
+def cached_environments(cache: Path) -> list[CachedEnvironment]:
+    """The environments below `cache`, longest unused first."""
+    found = []
+    for folder in (cache.resolve() / "environments").glob("*/"):
+        marker = folder / _MARKER
+        found.append(CachedEnvironment(folder, (marker if marker.exists() else folder).stat().st_mtime))
+    return sorted(found, key=lambda environment: environment.last_used)
+
+
+def remove_environment(folder: Path) -> None:
+    """Remove an environment. One that is being built waits. Raises OSError."""
+    from mlctl.environments.locks import hold_lock
+
+    with hold_lock(folder.with_suffix(".lock")):
+        (folder / _MARKER).unlink(missing_ok=True)  # from here on it is no environment
+        shutil.rmtree(folder)
 
 
 def normalise_packages(packages: tuple[str, ...]) -> list[str]:

@@ -53,6 +53,12 @@ def write_tar(
     return digest.hexdigest()
 
 
+def context_digest(folder: Path, dockerfile: str) -> str:
+    """The sha256 of a build context, in hex. Raises as `context_files`."""
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - the name of no file
+        return write_tar(folder, context_files(folder, dockerfile), nowhere, salt=dockerfile)
+
+
 def write_files_tar(files: Mapping[str, bytes], target: BinaryIO) -> None:
     """Write files that exist in memory only as a tar, all readable, in order of name."""
     with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as tar:

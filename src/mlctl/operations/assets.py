@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlctl.assets.resolver import Resolver
+from mlctl.assets.resolver import AssetSource, Resolver
 from mlctl.entities.asset import AREAS, COMPONENT, ENVIRONMENT, MODEL, Asset, AssetName
 from mlctl.entities.clock import Clock, iso_time
-from mlctl.errors import ConflictError, UsageError
+from mlctl.errors import ConflictError, MlctlError, UsageError
+from mlctl.settings.user import current_user
 
 if TYPE_CHECKING:
     from mlctl.assets.registration import Progress
+    from mlctl.registry.known import OpenRegistry
+    from mlctl.registry.table import RegistryTable
+    from mlctl.store.assets import AssetTable
     from mlctl.store.workspaces import WorkspaceStore
 
 UPDATABLE = ("description", "tags", "properties", "stage")
@@ -24,16 +28,27 @@ UPDATABLE = ("description", "tags", "properties", "stage")
 
 @dataclass(frozen=True, slots=True)
 class AssetDesk:
-    """What operations on assets need. `registry` opens a shared registry by name."""
+    """What operations on assets need.
+
+    `registry`: the shared registry that they are about, in place of the workspace. `sources` opens those that
+    references name; see `Resolver`.
+    """
 
     store: WorkspaceStore
     clock: Clock
     progress: Progress | None = None
+    registry: OpenRegistry | None = None
+    sources: Callable[[str], AssetSource | None] = lambda _name: None
 
     @property
     def resolver(self) -> Resolver:
         """Resolves references in the workspace."""
-        return Resolver(self.store)
+        return Resolver(self.store, self.sources)
+
+    @property
+    def assets(self) -> AssetTable | RegistryTable:
+        """The table: of the registry when there is one, else of the workspace."""
+        return self.store.assets if self.registry is None else self.registry.assets
 
 
 def create(
@@ -50,21 +65,35 @@ def create(
     for what a reference names, UsageError without a name.
     """
     from mlctl.assets.registration import Registrar
+    from mlctl.operations.registries import put
     from mlctl.spec.asset import load_asset
 
     spec = load_asset(kind, path, overrides=overrides, fields=fields)
     if not spec.data.get("name"):
         raise UsageError(f"{_article(kind)} needs a name", hint="add 'name: …' to the file, or give --name")
     registrar = Registrar(desk.store, desk.clock, desk.resolver, desk.progress)
-    asset, warnings = registrar.register(kind, spec)
+    if desk.registry is None:
+        asset, warnings = registrar.register(kind, spec)
+    else:
+        with desk.store.content.adding():
+            draft = registrar.draft(kind, spec)
+            made = replace(draft.asset, created_by=current_user())
+            asset, warnings = put(made, desk.store, desk.registry, now=desk.clock.now()), draft.warnings
     return asset, (*(f"{problem.location}: {problem.message}" for problem in spec.problems), *warnings)
 
 
-def describe(store: WorkspaceStore, asset: Asset) -> dict[str, Any]:
+def describe(desk: AssetDesk, asset: Asset) -> dict[str, Any]:
     """One version in the words of `az ml … show`; null where az has null."""
+    place = f"azureml://locations/local/workspaces/{desk.store.name}/{AREAS[asset.kind]}"
+    address = f"{place}/{asset.name}/versions/{asset.version}" if desk.registry is None else asset.reference
+    labels = desk.assets.labels(asset.kind, asset.name)
+    return describe_asset(asset, address, [label for label, version in labels.items() if version == asset.version])
+
+
+def describe_asset(asset: Asset, address: str, labels: list[str]) -> dict[str, Any]:
+    """One version, wherever it is; `address` is its id."""
     shown: dict[str, Any] = {
-        "id": f"azureml://locations/local/workspaces/{store.name}/{AREAS[asset.kind]}/{asset.name}"
-        f"/versions/{asset.version}",
+        "id": address,
         "name": asset.name,
         "version": asset.version,
         "description": asset.description,
@@ -78,9 +107,7 @@ def describe(store: WorkspaceStore, asset: Asset) -> dict[str, Any]:
             "created_by_type": "User",
             "last_modified_at": iso_time(asset.modified_at),
         },
-        "labels": [
-            label for label, version in store.assets.labels(asset.kind, asset.name).items() if version == asset.version
-        ],
+        "labels": labels,
     }
     if asset.kind != ENVIRONMENT:
         shown["type"] = asset.type
@@ -102,7 +129,8 @@ def describe_name(found: AssetName) -> dict[str, Any]:
 
 def show(desk: AssetDesk, kind: str, name: str, *, version: str | None, label: str | None) -> dict[str, Any]:
     """One version; the latest without version and label. Raises NotFoundError."""
-    return describe(desk.store, desk.store.assets.resolve(kind, name, version=version, label=label))
+    asset = desk.assets.resolve(kind, name, version=version, label=label)
+    return {**describe(desk, asset), **_read_from_files(desk.store, asset)}
 
 
 def list_assets(
@@ -115,10 +143,10 @@ def list_assets(
     max_results: int | None = None,
 ) -> list[dict[str, Any]]:
     """Names, or with a name its versions, newest first. Raises NotFoundError for an unknown name."""
-    table = desk.store.assets
+    table = desk.assets
     if name is not None:
         found = table.list_versions(kind, name, view=view, stage=stage, max_results=max_results)
-        return [describe(desk.store, asset) for asset in found]
+        return [describe(desk, asset) for asset in found]
     names = table.list_names(kind, view=view, max_results=None if stage else max_results)
     if stage is not None:
         names = [one for one in names if table.list_versions(kind, one.name, view=view, stage=stage, max_results=1)]
@@ -133,7 +161,7 @@ def update(
 ) -> dict[str, Any]:
     """Change description, tags, properties or stage. Raises UsageError for a value that is no map of texts."""
     changed = {key: _as_stored(key, value) for key, value in changes.items()}
-    return describe(desk.store, desk.store.assets.update(asset, changed, modified_at=desk.clock.now()))
+    return describe(desk, desk.assets.update(asset, changed, modified_at=desk.clock.now()))
 
 
 def download(desk: AssetDesk, asset: Asset, folder: Path) -> Path:
@@ -143,8 +171,11 @@ def download(desk: AssetDesk, asset: Asset, folder: Path) -> Path:
     for an asset without files.
     """
     from mlctl.assets.files import fetch_files
+    from mlctl.registry.copying import fetch
 
     target = folder / asset.name
+    if desk.registry is not None:
+        asset = fetch(asset, desk.registry, desk.store)
     if asset.path is None:
         raise UsageError(f"{asset.kind} '{asset.name}' version '{asset.version}' has no files")
     folder.mkdir(parents=True, exist_ok=True)
@@ -178,6 +209,19 @@ def _same_file(one: Path, other: Path) -> bool:
     import filecmp
 
     return other.is_file() and filecmp.cmp(one, other, shallow=False)
+
+
+def _read_from_files(store: WorkspaceStore, asset: Asset) -> dict[str, Any]:
+    """What the files of a model say about it: flavors and signature of MLflow. Lists do without."""
+    if asset.kind != MODEL or asset.content is None or asset.path is None:
+        return {}
+    from mlctl.assets.mlflow_model import describe_model
+    from mlctl.assets.places import local_place
+
+    try:
+        return describe_model(local_place(asset.path, store))
+    except MlctlError:
+        return {}  # the files are gone; what is recorded can be shown all the same
 
 
 def _data_fields(asset: Asset) -> dict[str, Any]:

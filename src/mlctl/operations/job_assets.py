@@ -66,7 +66,8 @@ def _input(job: CommandJob, given: Input, resolver: Resolver) -> Input:
         return given
     key = f"inputs.{given.name}.path"
     if parse(given.path).kind == RUN:
-        return replace(given, path=str(_at(job, key, lambda: local_place(given.path or "", resolver.store))))
+        place = _at(job, key, lambda: local_place(given.path or "", resolver.store))
+        return replace(given, path=str(place), asset=given.path)
     written = job.document.get("inputs", {}).get(given.name)
     wanted = written.get("type") if isinstance(written, dict) else None
     kind = MODEL if wanted in MODEL_TYPES else DATA

@@ -55,18 +55,20 @@ def prepare(
     backend: str | None = None,
     strict: bool = False,
 ) -> Prepared:
-    """Read, check and plan the command job in a YAML file. Writes nothing.
+    """Read, check and plan the command job in a YAML file. Writes nothing, but fetches what a registry has of it.
 
     `overrides` are az's `--set` words; `backend` wins over the spec's compute. `strict` turns an unknown compute into
     NotFoundError. Raises InvalidSpecError with every problem, UnsupportedError, NotFoundError.
     """
     from mlctl.assets.resolver import Resolver
     from mlctl.operations.job_assets import resolve_job
+    from mlctl.operations.registries import registry_sources
     from mlctl.spec.job import load_command_job  # yaml and the validator: for the commands that read a file only
 
     job, problems = load_command_job(path, overrides=overrides, fields={"name": name} if name else {})
     compute, said = choose_compute(desk, job, backend=backend, strict=strict)
-    job = resolve_job(_with_defaults(job, desk.clock), Resolver(desk.store))
+    resolver = Resolver(desk.store, registry_sources(desk.settings, desk.store))
+    job = resolve_job(_with_defaults(job, desk.clock), resolver)
     bound = desk.connect(compute.backend)
     plan = bound.jobs.plan(job, compute)
     warnings = (*(f"{problem.location}: {problem.message}" for problem in problems), *said, *plan.warnings)

@@ -47,6 +47,32 @@ def to_yaml(value: Any, *, ascii_only: bool = False) -> str:
     return text.removesuffix("...\n")
 
 
+def to_spec(value: Any) -> str:
+    """Plain data as YAML that people go on writing: keys in their order, text of several lines as a block."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Without anchors: the same thing twice is written twice."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            del data
+            return True
+
+    def write_text(dumper: Any, text: str) -> Any:
+        style = "|" if "\n" in text.strip("\n") else '"' if _LOOKS_LIKE_A_NUMBER.match(text) else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Dumper.add_representer(str, write_text)
+    text: str = yaml.dump(
+        value, Dumper=Dumper, default_flow_style=False, allow_unicode=True, sort_keys=False, width=4096
+    )
+    return text
+
+
+_LOOKS_LIKE_A_NUMBER = re.compile(r"[-+]?\.?\d")
+"""Readers of YAML do not agree on which texts are numbers; in quotes all take them as text."""
+
+
 def _json(value: Any, look: Look) -> str:
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=look.ascii_only)
     return _escape_surrogates(text) + "\n"

@@ -21,6 +21,13 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         Column("Type", "type"),
         Column("Created", "creation_context.created_at"),
     ),
+    "job diff": (
+        Column("Section", "section"),
+        Column("Key", "key"),
+        Column("Left", "left"),
+        Column("Right", "right"),
+        Column("Difference", "difference"),
+    ),
     "validate": (
         Column("File", "file"),
         Column("Line", "line"),
@@ -29,10 +36,33 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         Column("Code", "code"),
         Column("Message", "message"),
     ),
+    "gc": (
+        Column("Kind", "kind"),
+        Column("Name", "name"),
+        Column("Bytes", "bytes"),
+        Column("Removed", "removed"),
+        Column("Reason", "reason"),
+    ),
+    "workspace verify": (
+        Column("Kind", "kind"),
+        Column("Name", "name"),
+        Column("Problem", "problem"),
+        Column("Fix", "fix"),
+    ),
     "workspace list": (
         Column("Name", "name"),
         Column("Location", "location"),
         Column("Description", "description"),
+    ),
+    "datastore list": (
+        Column("Name", "name"),
+        Column("Type", "type"),
+        Column("AccountName", "account_name"),
+    ),
+    "connection list": (
+        Column("Name", "name"),
+        Column("Type", "type"),
+        Column("Target", "target"),
     ),
     "compute list": (
         Column("Name", "name"),
@@ -68,6 +98,12 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         Column("InstanceCount", "instance_count"),
         Column("Backend", "backend"),
         Column("Model", "model"),
+    ),
+    "registry list": (
+        Column("Name", "name"),
+        Column("Path", "path"),
+        Column("State", "state"),
+        Column("Description", "description"),
     ),
     "config list": (
         Column("Key", "key"),

@@ -84,6 +84,10 @@ _TABLE = (
     ),
     Setting("environments.python_downloads", "false", "flag", "whether uv may download a Python that is not here"),
     Setting("environments.uv", None, "path", "the uv program to use"),
+    Setting(
+        "gc.keep_last", None, "integer", "how many archived versions of a name, and jobs, mlctl gc --archived keeps"
+    ),
+    Setting("gc.older_than", None, "text", "how old archived things and caches must be for mlctl gc, such as 30d"),
     Setting("images.mirrors", None, "pairs", "other names for images or registries: name=replacement …"),
     Setting("jobs.grace_period", "30", "number", "seconds between asking a job to end and ending it"),
     Setting(

@@ -60,6 +60,8 @@ _ROWS = (
     ("azureDataLakeGen1Datastore", "azure_data_lake_gen1 datastore", "datastore", _DATASTORE + "data-lake-gen1"),
     ("azureDataLakeGen2Datastore", "azure_data_lake_gen2 datastore", "datastore", _DATASTORE + "data-lake-gen2"),
     ("oneLakeDatastore", "one_lake datastore", "datastore", _DATASTORE + "onelake"),
+    ("localFolderDatastore", "local_folder datastore", "datastore"),
+    ("s3Datastore", "s3 datastore", "datastore"),
     ("amlCompute", "compute cluster", "compute", _COMPUTE + "aml"),
     ("computeInstance", "compute instance", "compute", _COMPUTE + "instance"),
     ("kubernetesCompute", "kubernetes compute", "compute", _COMPUTE + "kubernetes"),
@@ -153,6 +155,8 @@ TYPES: dict[str, dict[str, str]] = {
         "azure_data_lake_gen1": "azureDataLakeGen1Datastore",
         "azure_data_lake_gen2": "azureDataLakeGen2Datastore",
         "one_lake": "oneLakeDatastore",
+        "local_folder": "localFolderDatastore",
+        "s3": "s3Datastore",
     },
     "compute": {
         "amlcompute": "amlCompute",

@@ -62,7 +62,7 @@ class AssetTable:
             else:
                 known = _asset(row)
                 if known.fingerprint != wanted.fingerprint:
-                    raise _conflict(known, wanted)
+                    raise version_conflict(known, wanted)
                 _update(connection, known, _given(wanted), wanted.modified_at)
             insert_links(connection, [_with_version(link, wanted) for link in links])
             kept = _find(connection, wanted.kind, wanted.name, wanted.version)
@@ -255,7 +255,8 @@ def _with_version(link: Link, asset: Asset) -> Link:
     return replace(link, upstream=named(link.upstream), downstream=named(link.downstream))
 
 
-def _conflict(known: Asset, wanted: Asset) -> ConflictError:
+def version_conflict(known: Asset, wanted: Asset) -> ConflictError:
+    """The error for a version that is there with other content; `details["differences"]` says what differs."""
     changed = differences(known, wanted)
     told = "; ".join(f"{key} is {_short(old)}, not {_short(new)}" for key, (old, new) in changed.items())
     return ConflictError(

@@ -77,7 +77,7 @@ class ContentStore:
         stamps = Stamps.load(self._folder / "stamps", folder)
         self._keep()
         known = stamps.known_tree(entries)
-        if known is not None and self._is_whole(known[0]):
+        if known is not None and self.is_whole(known[0]):
             digest, code_hash = known
         else:
             digest = self._add(entries, stamps)
@@ -99,7 +99,7 @@ class ContentStore:
         total = sum(entry.size for entry in entries)
         self._keep()
         known = stamps.known_tree(entries)
-        if known is not None and self._is_whole(known[0]):
+        if known is not None and self.is_whole(known[0]):
             digest = known[0]
             if progress is not None:
                 progress(total, total)
@@ -179,18 +179,18 @@ class ContentStore:
             raise self._damaged(entry.digest)
         self.shelves.write_out(entry.digest, target, executable=entry.executable, link=link)
 
-    def verify(self) -> list[str]:
-        """The digests of files and trees whose content is not what it was, sorted. Reads everything."""
-        broken = [digest for digest, path in self.shelves.stored(FILES) if digest_of(path) != digest]
-        return sorted(broken + [digest for digest, _ in self.shelves.stored(TREES) if not self._is_whole(digest)])
-
-    def _is_whole(self, digest: str) -> bool:
-        """Whether a tree and all its files are there; a lost file is stored anew and not only missed by the job."""
+    def is_whole(self, digest: str) -> bool:
+        """Whether a tree and all its files are there, by their sizes."""
         try:
             entries = self.entries(digest)
         except (NotFoundError, UnavailableError):
             return False
         return all(self.shelves.holds(entry.digest, entry.size) for entry in entries if entry.kind == "file")
+
+    def verify(self) -> list[str]:
+        """The digests of files and trees whose content is not what it was, sorted. Reads everything."""
+        broken = [digest for digest, path in self.shelves.stored(FILES) if digest_of(path) != digest]
+        return sorted(broken + [digest for digest, _ in self.shelves.stored(TREES) if not self.is_whole(digest)])
 
     def _add(self, entries: list[TreeEntry], stamps: Stamps, meter: Meter | None = None) -> str:
         files = [entry for entry in entries if entry.kind == "file"]

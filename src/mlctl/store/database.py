@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mlctl.errors import AuthError, MlctlError, UnavailableError
+from mlctl.store.durable import bring_to_disk
 
 PATIENCE = 60.0
 """Seconds to go on trying while other processes hold the lock."""
@@ -26,6 +27,7 @@ PATIENCE = 60.0
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _BUSY = ("locked", "busy")
 _LONGEST_PAUSE = 0.05
+_ROWS_AT_ONCE = 500
 
 T = TypeVar("T")
 Row = sqlite3.Row
@@ -49,6 +51,24 @@ class Database:
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """The rows of one SELECT, as of one moment. Works for who may not write too."""
         return self._patiently(lambda: self._read(sql, parameters))
+
+    def each(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
+        """The rows of one SELECT one by one, as of one moment: for more than should be in memory."""
+        try:
+            cursor = self._patiently(lambda: self._connection().execute(sql, parameters))
+        except AuthError:
+            yield from self.read(sql, parameters)
+            return
+        while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+            yield from rows
+
+    def bring_to_disk(self) -> None:
+        """Make every commit so far survive a power cut; by itself sqlite does so now and then only, in WAL mode."""
+        log = self.path.with_name(self.path.name + "-wal")
+        try:
+            bring_to_disk([path for path in (self.path, log) if path.exists()])
+        except OSError as error:
+            raise translate_os_error(error, self.path.parent) from error
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:

@@ -52,6 +52,16 @@ class Fetched:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class CachedFile:
+    """A download in the cache, complete or begun. `last_used`: seconds since the epoch."""
+
+    key: str
+    address: str
+    size: int
+    last_used: float
+
+
 class _BrokenOffError(Exception):
     """The connection ended before the file did."""
 
@@ -84,9 +94,31 @@ class HttpCache:
             self._folder.mkdir(parents=True, exist_ok=True)
             with _locked(self._folder / f"{key}.lock"):
                 warnings = self._refresh(address, key)
+                os.utime(self._folder / f"{key}.lock")  # when it was last used
         except OSError as error:
             raise translate_os_error(error, self._folder) from error
         return Fetched(self._folder / f"{key}.data", name, warnings)
+
+    def cached(self) -> list[CachedFile]:
+        """The downloads that are here, longest unused first."""
+        found = []
+        for key in sorted({path.name.partition(".")[0] for path in self._folder.glob("*.*")}):
+            parts = self._parts(key)
+            if parts:
+                facts = _read_facts(self._folder / f"{key}.json")
+                used = max(path.stat().st_mtime for path in (*parts, *self._folder.glob(f"{key}.lock")))
+                size = sum(path.stat().st_size for path in parts)
+                found.append(CachedFile(key, str(facts.get("address", "?")), size, used))
+        return sorted(found, key=lambda file: file.last_used)
+
+    def remove(self, key: str) -> None:
+        """Remove a download; one that is being fetched is waited for. Raises OSError."""
+        with _locked(self._folder / f"{key}.lock"):
+            for path in self._parts(key):
+                path.unlink()
+
+    def _parts(self, key: str) -> list[Path]:
+        return [path for path in sorted(self._folder.glob(f"{key}.*")) if path.suffix != ".lock"]
 
     def _refresh(self, address: str, key: str) -> tuple[str, ...]:
         data = self._folder / f"{key}.data"

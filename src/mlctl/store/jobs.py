@@ -9,15 +9,17 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from mlctl.entities.job import HOLDING_STATUSES, NOT_STARTED, QUEUED, STARTING, JobRecord, ProcessId
+from mlctl.entities.lineage import Link
 from mlctl.entities.metric import Metric
 from mlctl.errors import ConflictError, MlctlError, NotFoundError
 from mlctl.store.database import Database, Row, translate_os_error
+from mlctl.store.links import insert_links
 from mlctl.store.rows import did_you_mean, from_json, process_from_json, process_to_json, to_json, to_json_or_null
 
 KEEP: Any = object()
@@ -73,8 +75,8 @@ class JobTable:
             raise translate_os_error(error, self._folder) from error
         return folder
 
-    def insert(self, record: JobRecord, *, plan: dict[str, Any], folder: Path) -> JobRecord:
-        """Keep a new job, and rename its prepared `folder` to the job's; both appear together or not at all.
+    def insert(self, record: JobRecord, *, plan: dict[str, Any], folder: Path, links: Iterable[Link] = ()) -> JobRecord:
+        """Keep a new job with its lineage, and rename its prepared `folder` to the job's; all together or not at all.
 
         A folder of that name without a row is what a killed process left, and is replaced. Returns the record with
         its sequence. Raises ConflictError when the name is taken; the prepared folder is then still there.
@@ -84,6 +86,7 @@ class JobTable:
         try:
             with self._database.write() as connection:
                 sequence = _insert_row(connection, record, plan)
+                insert_links(connection, links)
                 # The row is not to be seen before the commit: killed between here and there, only a folder stays.
                 if os.path.lexists(target):
                     target.rename(aside)
@@ -103,10 +106,15 @@ class JobTable:
 
     def get(self, name: str) -> JobRecord:
         """The job."""
-        rows = self._database.read(f"{_SELECT} FROM jobs WHERE name = ?", (name,))
-        if not rows:
+        found = self.find(name)
+        if found is None:
             raise self._not_found(name)
-        return _record(rows[0])
+        return found
+
+    def find(self, name: str) -> JobRecord | None:
+        """The job, or None."""
+        rows = self._database.read(f"{_SELECT} FROM jobs WHERE name = ?", (name,))
+        return _record(rows[0]) if rows else None
 
     def plan(self, name: str) -> dict[str, Any]:
         """The plan that the job was submitted with."""

@@ -88,6 +88,18 @@ class Stamps:
         new.replace(self._path)
 
 
+def forgotten_stamps(folder: Path) -> list[Path]:
+    """The stamps in `folder` of sources that are not there any more, and what cannot be read."""
+    return [path for path in sorted(folder.glob("*")) if not _has_source(path)]
+
+
+def _has_source(path: Path) -> bool:
+    try:
+        return path.suffix == ".json" and Path(json.loads(path.read_bytes())["source"]).exists()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def _signature(entries: Sequence[TreeEntry]) -> str:
     facts = [[entry.path, entry.kind, entry.size, entry.executable, entry.target, *entry.stamp] for entry in entries]
     return hashlib.sha256(json.dumps(facts).encode("ascii")).hexdigest()

@@ -5,6 +5,7 @@
     endpoints/<name>/  what runs for each endpoint
     content/        snapshots of code, stored once by content        (content.py)
     datastores/     workspaceblobstore and its three companions
+    secrets/        credentials that were given in clear            (secrets.py)
     mlruns/         MLflow's file store
 
 The facts are inside the folder, so that it can be moved and backed up as a whole.
@@ -14,35 +15,34 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sqlite3
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlctl.entities.clock import Clock
+from mlctl.entities.datastore import BUILT_IN, LOCAL_FOLDER
 from mlctl.entities.job import HOLDING_STATUSES, WAITING_STATUSES
 from mlctl.entities.workspace import Workspace
-from mlctl.errors import ConflictError, NotFoundError, UsageError
+from mlctl.errors import ConflictError, NotFoundError, UnsupportedError, UsageError
 from mlctl.store.computes import ComputeTable
 from mlctl.store.database import Database, Row, translate_os_error
+from mlctl.store.folders import make_private_folder, remove_tree
 from mlctl.store.jobs import JobTable
 from mlctl.store.rows import did_you_mean, from_json, to_json
 
 if TYPE_CHECKING:
     from mlctl.store.assets import AssetTable
+    from mlctl.store.connections import ConnectionTable
     from mlctl.store.content import ContentStore
     from mlctl.store.endpoints import EndpointTable
+    from mlctl.store.datastores import DatastoreTable
     from mlctl.store.links import LinkTable
+    from mlctl.store.secrets import SecretStore
 
 DEFAULT_WORKSPACE = "default"
 """The workspace that is made on first use."""
-
-DATASTORES = ("workspaceblobstore", "workspacefilestore", "workspaceartifactstore", "workspaceworkingdirectory")
-"""The datastores that every workspace has, as in Azure ML."""
 
 DATABASE_FILE = "mlctl.db"
 
@@ -57,6 +57,7 @@ _OWN_ENTRIES = (
     "endpoints",
     "datastores",
     "mlruns",
+    "secrets",
 )
 _FIELDS = ("description", "display_name", "location", "tags")
 
@@ -110,6 +111,27 @@ class WorkspaceStore:
         return LinkTable(self.database)
 
     @cached_property
+    def datastores(self) -> DatastoreTable:
+        """The datastores."""
+        from mlctl.store.datastores import DatastoreTable
+
+        return DatastoreTable(self.database, self.folder / "datastores")
+
+    @cached_property
+    def connections(self) -> ConnectionTable:
+        """The connections."""
+        from mlctl.store.connections import ConnectionTable
+
+        return ConnectionTable(self.database)
+
+    @cached_property
+    def secrets(self) -> SecretStore:
+        """Credentials that were given in clear."""
+        from mlctl.store.secrets import SecretStore
+
+        return SecretStore(self.folder / "secrets")
+
+    @cached_property
     def content(self) -> ContentStore:
         """The snapshots."""
         from mlctl.store.content import ContentStore  # most commands need none
@@ -121,12 +143,18 @@ class WorkspaceStore:
         return self.folder / "jobs" / name
 
     def datastore_folder(self, name: str) -> Path:
-        """The folder of a datastore, made when it is missing. Raises NotFoundError for an unknown name."""
-        if name not in DATASTORES:
-            hint = did_you_mean(name, DATASTORES, otherwise=f"this workspace has {', '.join(DATASTORES)}")
-            raise NotFoundError(f"no datastore named '{name}'", hint=hint, details={"name": name})
-        folder = self.folder / "datastores" / name
-        _make_folder(folder)
+        """The folder of a datastore of this machine; that of a built-in one is made when it is missing.
+
+        Raises NotFoundError for an unknown name, UnsupportedError for a datastore that is elsewhere.
+        """
+        datastore = self.datastores.get(name)
+        if datastore.type != LOCAL_FOLDER:
+            raise UnsupportedError(
+                f"the datastore '{name}' ({datastore.type}) is not on this machine", hint="fetch its files first"
+            )
+        folder = Path(datastore.settings["path"])
+        if name in BUILT_IN:
+            make_private_folder(folder)
         return folder
 
 
@@ -162,7 +190,7 @@ class Workspaces:
             self._link(place, folder.absolute(), name)
             if _is_workspace(Database(place / DATABASE_FILE)):
                 return self.update(name, description=description, display_name=display_name, tags=tags)
-        _make_folder(place)
+        make_private_folder(place)
         facts = (name, description, display_name, location or "local", to_json(tags or {}), self._clock.now())
         sql = "INSERT INTO workspace (id, name, description, display_name, location, tags, created_at)"
         try:
@@ -231,7 +259,7 @@ class Workspaces:
                     place.unlink()
             else:
                 place.rename(rubbish)
-            _remove_tree(rubbish)
+            remove_tree(rubbish)
             if linked and not any(store.folder.iterdir()):
                 store.folder.rmdir()
         except OSError as error:
@@ -257,8 +285,8 @@ class Workspaces:
             return  # another process was faster
 
     def _link(self, place: Path, folder: Path, name: str) -> None:
-        _make_folder(self._folder)
-        _make_folder(folder)
+        make_private_folder(self._folder)
+        make_private_folder(folder)
         try:
             place.symlink_to(folder, target_is_directory=True)
         except FileExistsError as error:
@@ -315,18 +343,6 @@ def _workspace(row: Row, name: str, folder: Path) -> Workspace:
     return replace(Workspace(name=name, folder=str(folder), tags=from_json(row["tags"])), **facts)
 
 
-def _make_folder(folder: Path) -> None:
-    """Make a folder that only its owner may look into: jobs' variables and logs may hold secrets."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if not folder.exists():
-            folder.mkdir(mode=0o700)
-    except FileExistsError:
-        return  # another process was quicker
-    except OSError as error:
-        raise translate_os_error(error, folder) from error
-
-
 def _check_idle(store: WorkspaceStore) -> None:
     records = store.jobs.list(view="all", statuses=HOLDING_STATUSES | WAITING_STATUSES, ascending=True)
     names = [record.name for record in records]
@@ -336,17 +352,3 @@ def _check_idle(store: WorkspaceStore) -> None:
             hint="cancel them, or wait for them, and try again",
             details={"jobs": names},
         )
-
-
-def _remove_tree(folder: Path) -> None:
-    def make_writable(action: Callable[..., Any], path: str, _error: object) -> None:
-        # A job may have left folders without write permission.
-        Path(path).parent.chmod(0o700)
-        if Path(path).is_dir():
-            Path(path).chmod(0o700)
-        action(path)
-
-    if sys.version_info >= (3, 12):
-        shutil.rmtree(folder, onexc=make_writable)
-    else:
-        shutil.rmtree(folder, onerror=make_writable)

@@ -40,6 +40,9 @@ DATASTORE: tuple[Row, ...] = (
     ),
 )
 
+OWN_DATASTORE: tuple[Row, ...] = (row("**"),)
+"""Datastores of which every key is honoured where the kind is."""
+
 KUBERNETES_COMPUTE: tuple[Row, ...] = (
     *rows("$schema type name description tags namespace"),
     row("resource_id", kubernetes=ignored("the id is Azure's: the cluster is the one of the kubeconfig")),

@@ -42,6 +42,7 @@ KIND_SECTIONS: dict[str, tuple[str, ...]] = {
     "model": ("asset", "asset path"),
     "data": ("asset", "asset path"),
     **dict.fromkeys(("azureBlobDatastore", "azureFileDatastore", "azureDataLakeGen2Datastore"), ("datastore",)),
+    **dict.fromkeys(("oneLakeDatastore", "localFolderDatastore", "s3Datastore"), ("own datastore",)),
     "kubernetesCompute": ("kubernetes compute",),
     "localCompute": ("own compute",),
     "dockerCompute": ("own compute",),
@@ -116,10 +117,13 @@ _FAMILIES: dict[str, str] = {
     "environment": _NOT_YET + "; a job can name this file, environment: file:<path>",
     "model": _NOT_YET + "; a job can name the path as an input",
     "data": _NOT_YET + "; a job can name the path as an input",
-    "datastore": _NOT_YET + "; azureml://datastores/<name>/paths/… is the folder datastores/<name> of the workspace",
     "compute": "{title}: no place of this back end; a local or docker compute of the same name takes its place",
 }
-_AVAILABLE_HERE = frozenset({"commandJob", "workspace"})
+_AVAILABLE_HERE = frozenset({
+    "commandJob", "workspace", "azureBlobDatastore", "azureDataLakeGen2Datastore", "oneLakeDatastore",
+    "localFolderDatastore", "s3Datastore", *(name for name, kind in KINDS.items() if kind.family == "connection"),
+})  # fmt: skip
+_NO_FILE_SHARE = refused("a file share is mounted (SMB or NFS), and its folder registered with type: local_folder")
 _CLUSTER_REFUSES: dict[str, Fate] = {
     **dict.fromkeys(("automlJob", "importJob", "finetuningJob", "distillationJob", "serverlessEndpoint"), _SERVICE),
     **dict.fromkeys(("dataImport", "index", "modelPackage", "importSchedule", "monitorSchedule"), _SERVICE),
@@ -138,6 +142,16 @@ _OTHERS: dict[tuple[str, str], Fate] = {
         (kind, backend): refused("mlctl's own kind of compute: it is a place on this machine")
         for kind in ("localCompute", "dockerCompute")
         for backend in (KUBERNETES, AZUREML)
+    },
+    **{
+        (kind, AZUREML): refused("mlctl's own kind of datastore: Azure ML has no such type")
+        for kind in ("localFolderDatastore", "s3Datastore")
+    },
+    ("localFolderDatastore", KUBERNETES): refused("a folder of this machine: pods cannot read it"),
+    **{("azureFileDatastore", backend): _NO_FILE_SHARE for backend in ("local", "docker")},
+    **{
+        ("azureDataLakeGen1Datastore", backend): refused("Azure has retired Data Lake Storage Gen1 (29 February 2024)")
+        for backend in ("local", "docker")
     },
     ("azureDataLakeGen1Datastore", AZUREML): approximated(
         "Azure has retired Data Lake Storage Gen1 (29 February 2024): nothing can be read from it"

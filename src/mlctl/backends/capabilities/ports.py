@@ -16,8 +16,9 @@ _EVALUATED = refused(
 )
 _UNPACKED = refused("a folder cannot be read over the web: name one file with type uri_file, or copy the folder first")
 _POD_IDENTITY = approximated("downloaded with the pod's own identity, not with yours")
+_YOUR_IDENTITY = approximated("downloaded with the credentials of a datastore of it, else with your identity")
 _WORKSPACE_DATASTORE = approximated(
-    "read from the folder datastores/{datastore} of the workspace, not from Azure: put the data there first"
+    "datastore '{datastore}' has to be one of this workspace: register it with mlctl datastore create"
 )
 
 PORTS: tuple[Row, ...] = (
@@ -39,11 +40,11 @@ PORTS: tuple[Row, ...] = (
         kubernetes=refused("registries are Azure ML's: copy the data first"),
     ),
     row("inputs.*.path", "<web folder>", here=_UNPACKED, kubernetes=_UNPACKED),
-    row("inputs.*.path", "<blob folder>", here=_UNPACKED, kubernetes=_POD_IDENTITY),
+    row("inputs.*.path", "<blob folder>", here=_YOUR_IDENTITY, kubernetes=_POD_IDENTITY),
     row(
         "inputs.*.path",
         "<blob>",
-        here=approximated("downloaded without signing in: the container must be public"),
+        here=approximated("downloaded without signing in, but from a registered datastore with its credentials"),
         kubernetes=_POD_IDENTITY,
     ),
     row(
@@ -61,12 +62,15 @@ PORTS: tuple[Row, ...] = (
         here=approximated("job '{job}' has to be one of this workspace"),
         kubernetes=approximated("job '{job}' has to be one of this workspace"),
     ),
-    row(
-        "inputs.*.path",
-        "<bucket>",
-        here=_NOT_READABLE,
-        kubernetes=approximated("read with a secret or identity of the cluster"),
-        azureml=refused("Azure ML reads local paths, https, wasbs, abfss and azureml: addresses"),
+    *(
+        row(
+            "inputs.*.path",
+            form,
+            here=here,
+            kubernetes=approximated("read with a secret or identity of the cluster"),
+            azureml=refused("Azure ML reads local paths, https, wasbs, abfss and azureml: addresses"),
+        )
+        for form, here in (("<s3>", _YOUR_IDENTITY), ("<bucket>", _NOT_READABLE))
     ),
     row(
         "inputs.*.path",
@@ -99,7 +103,7 @@ PORTS: tuple[Row, ...] = (
     row(
         "outputs.*.path",
         "<datastore>",
-        here=approximated("written to the folder datastores/{datastore} of the workspace, not to Azure"),
+        here=approximated("datastore '{datastore}' has to be one of this workspace; written there when the job ends"),
         kubernetes=approximated("datastore '{datastore}' has to be one of the mlctl workspace"),
     ),
     row(

@@ -27,6 +27,7 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
     "asset": assets.ASSET,
     "asset path": assets.ASSET_PATH,
     "datastore": assets.DATASTORE,
+    "own datastore": assets.OWN_DATASTORE,
     "kubernetes compute": assets.KUBERNETES_COMPUTE,
     "own compute": assets.OWN_COMPUTE,
     "workspace": assets.WORKSPACE,

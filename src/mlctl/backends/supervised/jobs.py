@@ -12,9 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mlctl.assets.mlflow_runs import job_of_run
 from mlctl.assets.places import output_places
 from mlctl.backends.base import LogChunk, LogCursor, Plan
 from mlctl.backends.supervised import materials
+from mlctl.backends.supervised.datastores import check_datastores, variables_used
+from mlctl.backends.supervised.lineage import job_links
 from mlctl.backends.supervised.logs import read_log
 from mlctl.backends.supervised.payload import Place, unused_fields
 from mlctl.backends.supervised.processes import send_signal
@@ -75,7 +78,9 @@ class SupervisedJobs:
         # the code must not be removed before the job that names it is stored
         with _translated(self._store.folder), self._store.content.adding():
             materials.check_inputs(plan.payload["inputs"], self._store)
+            staying = check_datastores(plan.payload, self._store, self._settings.environ)
             digest, properties, skipped = self._snapshot(plan)
+            skipped = [*skipped, *staying]
             document = {key: value for key, value in plan.record.items() if key not in _COLUMNS}
             if skipped:
                 document["warnings"] = skipped
@@ -96,8 +101,10 @@ class SupervisedJobs:
             )
             folder = self._store.jobs.new_folder()
             try:
-                keep_submitter(folder, self._settings, cwd=Path.cwd())
-                record = self._store.jobs.insert(record, plan={**plan.to_dict(), "code_digest": digest}, folder=folder)
+                keep_submitter(folder, self._settings, cwd=Path.cwd(), further=variables_used(self._store))
+                kept = {**plan.to_dict(), "code_digest": digest, "build_digest": _build_digest(plan.spec)}
+                links = job_links(record, kept, lambda run: job_of_run(self._store, run))
+                record = self._store.jobs.insert(record, plan=kept, folder=folder, links=links)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
         dispatch(self._store, self._settings)
@@ -232,6 +239,17 @@ class _Watch:
         answer = self._question()
         self._next = time.monotonic() + 0.25
         return answer
+
+
+def _build_digest(spec: dict[str, Any]) -> str | None:
+    """The digest of the build context of the environment inside a spec, when it has one."""
+    environment = spec.get("environment")
+    build = environment.get("build") if isinstance(environment, dict) else None
+    if not build:
+        return None
+    from mlctl.images.context import context_digest
+
+    return context_digest(Path(build["path"]), build["dockerfile_path"])
 
 
 _COLUMNS = frozenset({"tags", "properties", "description", "parent_job_name"})

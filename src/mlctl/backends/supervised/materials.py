@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mlctl.assets.places import local_place
+from mlctl.backends.supervised.datastores import bring_remote, is_elsewhere, link_output
 from mlctl.backends.supervised.folder import JobFolder
 from mlctl.errors import MlctlError, UnavailableError, UnsupportedError
 from mlctl.store.workspaces import WorkspaceStore
@@ -23,6 +24,8 @@ def check_inputs(inputs: Iterable[dict[str, Any]], store: WorkspaceStore) -> Non
     """
     for data in inputs:
         if data["mode"] == "direct":
+            continue
+        if is_elsewhere(data, store):
             continue
         if data["uri"].startswith(_WEB):
             _refuse_web_folder(data)
@@ -71,10 +74,16 @@ def bring_inputs(
     Raises NotFoundError, UnavailableError (no network, no space) and UnsupportedError.
     """
     mounts, warnings = [], []
-    for data in inputs:
-        if data["mode"] == "direct":
-            continue
-        source, found = _fetch(data, cache) if data["uri"].startswith(_WEB) else (local_source(data, store), [])
+    wanted = [data for data in inputs if data["mode"] != "direct"]
+    remote = bring_remote([data for data in wanted if is_elsewhere(data, store)], store, cache)
+    for data in wanted:
+        found: list[str] = []
+        if data["name"] in remote:
+            source = remote[data["name"]]
+        elif data["uri"].startswith(_WEB):
+            source, found = _fetch(data, cache)
+        else:
+            source = local_source(data, store)
         warnings += found
         if data["mode"] in READ_ONLY_MODES:
             mounts.append({"source": str(source), "target": data["target"], "read_only": True})
@@ -83,14 +92,17 @@ def bring_inputs(
     return mounts, warnings
 
 
-def prepare_outputs(outputs: Iterable[dict[str, Any]], folder: JobFolder) -> list[dict[str, Any]]:
+def prepare_outputs(
+    outputs: Iterable[dict[str, Any]], folder: JobFolder, store: WorkspaceStore
+) -> list[dict[str, Any]]:
     """Make the places of named outputs. Returns the mounts of those outside the job's folder."""
     mounts = []
     for data in outputs:
         if data["mode"] == "direct":
             continue
         target = Path(data["target"])
-        place = target.parent if data["type"] == "uri_file" else target
+        linked = link_output(data, store) if "deliver" in data else None
+        place = linked or (target.parent if data["type"] == "uri_file" else target)
         place.mkdir(parents=True, exist_ok=True)
         if PurePosixPath(folder.root) not in PurePosixPath(place).parents:
             mounts.append({"source": str(place), "target": str(place), "read_only": False})
@@ -137,5 +149,5 @@ def _refuse_web_folder(data: dict[str, Any]) -> None:
         address = data["uri"].partition("?")[0]  # what follows may be a signature
         raise UnsupportedError(
             f"inputs.{data['name']}: a folder cannot be read over the web ({address})",
-            hint="use type: uri_file, or copy the folder to this machine first",
+            hint="use type: uri_file, register its container as a datastore, or copy the folder to this machine",
         )

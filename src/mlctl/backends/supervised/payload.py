@@ -14,12 +14,15 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from mlctl.assets.mlflow_runs import RUN_TAG
 from mlctl.backends.base import Plan, Upload
+from mlctl.backends.submitted import submitted_document
 from mlctl.backends.supervised.folder import JobFolder
 from mlctl.backends.supervised.processes import JOB_MARK
-from mlctl.backends.supervised.tracking import RUN_TAG, experiment_id
+from mlctl.backends.supervised.tracking import experiment_id
 from mlctl.entities.command_job import CommandJob, Input, Output
 from mlctl.entities.compute import Compute
+from mlctl.entities.datastore import BUILT_IN
 from mlctl.errors import UnsupportedError
 from mlctl.spec.references import substitute, substitute_optional
 
@@ -93,6 +96,7 @@ def command_plan(
             "description": job.description,
             "parent_job_name": job.parent_job_name,
         },
+        spec=submitted_document(job),
         uploads=(Upload("code", job.code),) if job.code else (),
         warnings=tuple(warnings),
     )
@@ -203,8 +207,9 @@ def _output(job: CommandJob, given: Output, folder: JobFolder, place: Place) -> 
             hint="give the output another name",
         )
     target = str(folder.named_output(given.name))
+    deliver = None
     if given.path:
-        target = _datastore_target(job, given, place)
+        target, deliver = _datastore_target(job, given, place)
     elif given.type == "uri_file":
         target = f"{target}/{given.name}"
     planned: dict[str, Any] = {
@@ -214,13 +219,19 @@ def _output(job: CommandJob, given: Output, folder: JobFolder, place: Place) -> 
         "uri": given.path or output_uri(job.name or "", given.name),
         "target": target,
     }
+    if deliver:
+        planned["deliver"] = deliver
     if given.asset_name:
         planned["asset"] = {"name": given.asset_name, "version": given.asset_version}
     return planned
 
 
-def _datastore_target(job: CommandJob, given: Output, place: Place) -> str:
-    """Folder of an output with a `path`: a place on one of the workspace's own datastores."""
+def _datastore_target(job: CommandJob, given: Output, place: Place) -> tuple[str, str | None]:
+    """Where an output with a `path` is written, and the address that it is brought to at the end.
+
+    On one of the workspace's own datastores it is written where it belongs. For any other one it is written into the
+    job's folder: what that datastore is, is not a plan's business.
+    """
     key = f"outputs.{given.name}.path"
     macros = {"name": job.name or "", "output_name": given.name, "default_datastore": "workspaceblobstore"}
     uri = substitute(given.path or "", macros.get)
@@ -235,7 +246,11 @@ def _datastore_target(job: CommandJob, given: Output, place: Place) -> str:
             f"{job.where(key)}{key}: cannot write to {uri!r}",
             hint="leave `path` out, or use azureml://datastores/workspaceblobstore/paths/<folder>",
         )
-    return str(PurePosixPath(place.folder) / "datastores" / datastore / path)
+    if datastore in BUILT_IN:
+        return str(PurePosixPath(place.folder) / "datastores" / datastore / path), None
+    target = place.job_folder(job.name or "").named_output(given.name)
+    file = PurePosixPath(path).name or given.name
+    return str(target / file if given.type == "uri_file" else target), f"azureml://datastores/{datastore}/paths/{path}"
 
 
 def _values(job: CommandJob, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> dict[str, str]:
@@ -324,8 +339,8 @@ def _shown_input(given: Input) -> Any:
 
 
 def _without_signature(path: str) -> str:
-    """An address as it may be shown: the signature of a signed one stays in the plan, which only the job reads."""
-    if "://" not in path or "?" not in path:
+    """An address as it may be shown: a signature or a password in it stays in the plan, which only the job reads."""
+    if "://" not in path or not ("?" in path or "@" in path):
         return path
     from mlctl.store.downloads import printable_url
 

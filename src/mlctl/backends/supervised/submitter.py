@@ -29,12 +29,17 @@ PASSED_ON = (
 ).split()
 """What a job on this machine sees of its submitter's variables, as patterns; local.pass_environment adds to it."""
 
-_FOR_THE_SUPERVISOR = "PATH MLCTL_* AZURE_* DOCKER_* XDG_* PYTHON* PIP_* UV_* VIRTUAL_ENV CONDA_PREFIX PYENV_*".split()
+_FOR_THE_SUPERVISOR = (
+    "PATH MLCTL_* AZURE_* AWS_* DOCKER_* XDG_* PYTHON* PIP_* UV_* VIRTUAL_ENV CONDA_PREFIX PYENV_*".split()
+)
 
 
-def keep_submitter(folder: Path, settings: Settings, *, cwd: Path) -> None:
-    """Write down, for the owner's eyes only, what the job in `folder` takes along."""
-    wanted = [*PASSED_ON, *extra_patterns(settings), *_FOR_THE_SUPERVISOR]
+def keep_submitter(folder: Path, settings: Settings, *, cwd: Path, further: Iterable[str] = ()) -> None:
+    """Write down, for the owner's eyes only, what the job in `folder` takes along.
+
+    `further`: variables that only the supervisor is to see, such as those that hold credentials of datastores.
+    """
+    wanted = [*PASSED_ON, *extra_patterns(settings), *_FOR_THE_SUPERVISOR, *further]
     environ = {**matching(os.environ, wanted), "MLCTL_HOME": str(settings.home.absolute())}
     # a job that submits another one: the mark of the first must not be on what belongs to the second
     environ.pop(JOB_MARK, None)

@@ -19,10 +19,11 @@ from typing import Any
 
 from mlctl.backends import module_of
 from mlctl.backends.supervised import materials, tracking
+from mlctl.backends.supervised.datastores import deliver_outputs
 from mlctl.backends.supervised.folder import BUILD_LOG, JobFolder
 from mlctl.backends.supervised.launches import launches
 from mlctl.backends.supervised.processes import current
-from mlctl.backends.supervised.products import register_outputs
+from mlctl.backends.supervised.products import register_logged, register_outputs
 from mlctl.backends.supervised.queue import dispatch
 from mlctl.backends.supervised.runner import Exit, Launch, Run, Runner, Wakeup
 from mlctl.backends.supervised.submitter import forget_submitter
@@ -30,6 +31,7 @@ from mlctl.backends.supervised.verdict import Verdict, judge, on_a_full_disk, re
 from mlctl.entities.job import (
     CANCELED,
     COMPLETED,
+    FAILED,
     FINALIZING,
     HOLDING_STATUSES,
     PREPARING,
@@ -113,7 +115,7 @@ class Supervisor:
             materials.lay_out_code(self._plan.get("code_digest"), self._folder, self._store)
             cache = self._settings.home / "cache"
             mounts, warnings = materials.bring_inputs(self._payload["inputs"], self._store, cache)
-            mounts += materials.prepare_outputs(self._payload["outputs"], self._folder)
+            mounts += materials.prepare_outputs(self._payload["outputs"], self._folder, self._store)
         for warning in warnings:
             self._note(f"warning: {warning}")
         if not self._payload["tracking_uri"]:
@@ -205,6 +207,8 @@ class Supervisor:
                 runner.close()
         with _said_in_the_log("keeping the outputs"):
             materials.keep_outputs(self._folder)
+        verdict = self._deliver_outputs(verdict)
+        with _said_in_the_log("forgetting the submitter's variables"):
             forget_submitter(Path(self._folder.root))
         if verdict.status == COMPLETED:
             verdict = self._register_outputs(verdict)
@@ -219,6 +223,21 @@ class Supervisor:
         }
         self._write_end(verdict.status, fields)
 
+    def _deliver_outputs(self, verdict: Verdict) -> Verdict:
+        """The verdict, or the reason why an output did not reach its datastore. A failed job's outputs go there too."""
+        if verdict.status not in (COMPLETED, FAILED) or self._progress.started is None:
+            return verdict
+        try:
+            for text in deliver_outputs(self._payload["outputs"], self._store):
+                self._note(text)
+        except MlctlError as error:
+            self._note(f"{error.message}")
+            return refusal(error) if verdict.status == COMPLETED else verdict
+        except Exception as error:  # the traceback is in this log
+            _print_trace()
+            return refusal(error) if verdict.status == COMPLETED else verdict
+        return verdict
+
     def _register_outputs(self, verdict: Verdict) -> Verdict:
         """The verdict, or the reason why an output could not be registered: the job promised an asset and made none."""
         try:
@@ -229,6 +248,10 @@ class Supervisor:
         except Exception as error:  # the traceback is in this log
             _print_trace()
             return refusal(error)
+        if not self._payload["tracking_uri"]:
+            with _said_in_the_log("taking over the models that were registered in MLflow"):
+                for asset in register_logged(self._name, self._store):
+                    self._note(f"registered {asset.kind} {asset.reference}, as the job did in MLflow")
         return verdict
 
     def _write_end(self, status: str, fields: dict[str, Any]) -> None:

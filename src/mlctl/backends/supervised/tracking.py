@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlctl.assets.mlflow_runs import RUN_TAG
 from mlctl.entities.metric import Metric
 from mlctl.errors import MlctlError, UnavailableError, UnsupportedError
-
-RUN_TAG = "mlctl.job"
-"""MLflow tag that names the job on every run that its processes open."""
 
 _MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 _STATUS = {"RUNNING": 1, "FINISHED": 3, "FAILED": 4, "KILLED": 5}

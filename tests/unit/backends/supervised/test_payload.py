@@ -77,16 +77,22 @@ def test_optional_parts_and_expressions_in_variables() -> None:
     assert payload["variables"]["AZUREML_RUN_ID"] == "mine wins"
 
 
+OWN = "/w s/datastores/workspaceblobstore"
+
+
 @pytest.mark.parametrize(
     ("given", "target"),
     [
         (Output("o"), f"{JOB}/named-outputs/o"),
         (Output("o", type="uri_file"), f"{JOB}/named-outputs/o/o"),
-        (Output("o", path="azureml://datastores/mine/paths/a/b/"), "/w s/datastores/mine/a/b"),
-        (Output("o", path="azureml://datastores/mine/paths/${{name}}/${{output_name}}"), "/w s/datastores/mine/j/o"),
+        (Output("o", path="azureml://datastores/workspaceblobstore/paths/a/b/"), f"{OWN}/a/b"),
+        (Output("o", path="azureml://datastores/workspaceblobstore/paths/${{name}}/${{output_name}}"), f"{OWN}/j/o"),
         (
-            Output("o", path="azureml://subscriptions/s/resourcegroups/g/workspaces/w/datastores/mine/paths/a"),
-            "/w s/datastores/mine/a",
+            Output(
+                "o",
+                path="azureml://subscriptions/s/resourcegroups/g/workspaces/w/datastores/workspaceblobstore/paths/a",
+            ),
+            f"{OWN}/a",
         ),
     ],
 )
@@ -95,6 +101,31 @@ def test_where_an_output_is_kept(given: Output, target: str) -> None:
     assert payload["outputs"][0]["target"] == target
     assert payload["command"] == f"x {target}"
     assert payload["variables"]["AZURE_ML_OUTPUT_o"] == target
+    assert "deliver" not in payload["outputs"][0]
+
+
+@pytest.mark.parametrize(
+    ("given", "target", "address"),
+    [
+        (
+            Output("o", path="azureml://datastores/mine/paths/a/${{name}}/"),
+            f"{JOB}/named-outputs/o",
+            "azureml://datastores/mine/paths/a/j/",
+        ),
+        (
+            Output("o", type="uri_file", path="azureml://datastores/mine/paths/a/model.pt"),
+            f"{JOB}/named-outputs/o/model.pt",
+            "azureml://datastores/mine/paths/a/model.pt",
+        ),
+    ],
+)
+def test_an_output_of_another_datastore_is_written_beside_the_job_and_delivered(
+    given: Output, target: str, address: str
+) -> None:
+    payload = job_payload(job("x ${{outputs.o}}", outputs={"o": given}), PLACE)
+    assert payload["outputs"][0]["target"] == target
+    assert payload["outputs"][0]["deliver"] == address
+    assert payload["command"] == f"x {target}"
 
 
 def test_an_output_is_shown_with_its_address() -> None:

@@ -1,0 +1,110 @@
+"""`mlctl datastore …`: storage under a name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from mlctl.cli.command import command
+from mlctl.cli.names import complete_datastores
+from mlctl.cli.options import (
+    POLICY,
+    File,
+    ForceString,
+    MaxResults,
+    NewName,
+    Operations,
+    OptionalFile,
+    SetValues,
+)
+from mlctl.cli.verbs import changed_fields, first
+from mlctl.context import Context
+from mlctl.errors import UsageError
+
+DatastoreName = Annotated[
+    str,
+    typer.Option(
+        "--name", "-n", metavar="DATASTORE", autocompletion=complete_datastores, help="Name of the datastore."
+    ),
+]
+
+
+@command(accepted=POLICY)
+def create(context: Context, *, file: File, name: NewName = None, set_: SetValues = None) -> dict[str, Any]:
+    """Register storage under a name from a YAML file; one of that name is replaced.
+
+    Types: azure_blob, azure_data_lake_gen2, one_lake, s3, local_folder. Credentials are references:
+    ${{env:NAME}}, ${{file:/path}}, ${{keyring:SERVICE/USER}}; none means the identity of the caller.
+    """
+    from mlctl.operations.datastores import create as create_datastore
+    from mlctl.operations.datastores import describe
+
+    fields = {} if name is None else {"name": name}
+    datastore, said = create_datastore(context.store, context.clock, file, overrides=set_ or (), fields=fields)
+    for text in said:
+        context.say.warning(text)
+    return describe(context.store, datastore)
+
+
+@command
+def show(context: Context, *, name: DatastoreName) -> dict[str, Any]:
+    """Show a datastore; of its credentials only where they are found."""
+    from mlctl.operations.datastores import describe
+
+    return describe(context.store, context.store.datastores.get(name))
+
+
+@command(name="list", view="datastore list")
+def list_(context: Context, *, max_results: MaxResults = None) -> list[dict[str, Any]]:
+    """List the datastores of the workspace; the four of every workspace are folders of it."""
+    from mlctl.operations.datastores import describe
+
+    return [describe(context.store, one) for one in first(context.store.datastores.list(), max_results)]
+
+
+@command(accepted=POLICY)
+def update(
+    context: Context,
+    *,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name", "-n", metavar="DATASTORE", autocompletion=complete_datastores, help="Name of the datastore."
+        ),
+    ] = None,
+    file: OptionalFile = None,
+    operations: Operations = None,
+    force_string: ForceString = False,
+) -> dict[str, Any]:
+    """Change a datastore: by --set, --add and --remove, or by a YAML file that replaces it."""
+    from mlctl.operations.datastores import READ_ONLY, describe
+    from mlctl.operations.datastores import create as create_datastore
+    from mlctl.operations.datastores import update as update_datastore
+
+    if file is not None:
+        fields = {} if name is None else {"name": name}
+        datastore, said = create_datastore(context.store, context.clock, file, overrides=(), fields=fields)
+        name = datastore.name
+    elif name is None:
+        raise UsageError("which datastore?", hint="give --name, or --file")
+    else:
+        datastore, said = context.store.datastores.get(name), []
+        context.store.datastores.check_free(name)
+    if operations:
+        before = describe(context.store, datastore)
+        updatable = {key for key in before if key not in READ_ONLY}
+        changes = changed_fields(before, operations, force_string=force_string, updatable=updatable, kind="datastore")
+        datastore, more = update_datastore(context.store, context.clock, datastore, changes)
+        said = [*said, *more]
+    for text in said:
+        context.say.warning(text)
+    return describe(context.store, datastore)
+
+
+@command(accepted=POLICY)
+def delete(context: Context, *, name: DatastoreName) -> None:
+    """Forget a datastore and its stored secrets; the files in it stay."""
+    from mlctl.operations.datastores import delete as delete_datastore
+
+    delete_datastore(context.store, name)

@@ -1,0 +1,109 @@
+"""Addresses of files in datastores: azureml://datastores/…, abfss://, wasbs://, s3://, and https:// of a blob."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from mlctl.entities.datastore import LOCAL_FOLDER, S3, Datastore
+from mlctl.spec.references import DATASTORE, parse
+from mlctl.storage.credentials import Vault
+from mlctl.storage.datastores import Remote, open_datastore
+from mlctl.store.workspaces import WorkspaceStore
+
+_BLOB = re.compile(
+    r"(?:wasbs?|abfss?)://(?P<container>[^@/]+)@(?P<account>[^./]+)\.(?:blob|dfs)\.(?P<suffix>[^/]+)(?:/(?P<path>.*))?"
+)
+_WEB_BLOB = re.compile(r"https?://(?P<account>[^./]+)\.(?:blob|dfs)\.[^/]+/(?P<container>[^/?]+)/(?P<path>[^?]*)")
+_S3 = re.compile(r"s3://(?P<bucket>[^/]+)(?:/(?P<path>.*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A path in a datastore."""
+
+    datastore: Datastore
+    path: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a folder of this machine."""
+        return self.datastore.type == LOCAL_FOLDER
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The datastores of a workspace, with the variables of the caller for their credentials."""
+
+    store: WorkspaceStore
+    environ: Mapping[str, str]
+
+    @property
+    def vault(self) -> Vault:
+        """Where secrets are read."""
+        return Vault(self.store.secrets, self.environ)
+
+    def open(self, datastore: Datastore) -> Path | Remote:
+        """As `open_datastore`."""
+        return open_datastore(datastore, self.vault)
+
+
+def locate(uri: str, store: WorkspaceStore, *, unregistered: bool = True) -> Address | None:
+    """The datastore and the path that an address means; None when it means none.
+
+    A full address of a container or bucket means the datastore that was registered for it. Without one, and with
+    `unregistered`, it is reached with the identity of the caller. Raises NotFoundError for an unknown datastore name.
+    """
+    reference = parse(uri)
+    if reference.kind == DATASTORE:
+        return Address(store.datastores.get(reference.datastore or ""), unquote(reference.path or "").strip("/"))
+    if found := _S3.fullmatch(uri):
+        wanted = {"bucket_name": found["bucket"]}
+        return _registered(store, wanted, found["path"]) or (
+            Address(Datastore(f"s3://{found['bucket']}", S3, settings=wanted), _path(found["path"]))
+            if unregistered
+            else None
+        )
+    if found := _BLOB.fullmatch(uri):
+        wanted = {"account_name": found["account"], "container_name": found["container"]}
+        here = _registered(store, wanted, found["path"])
+        if here is not None or not unregistered:
+            return here
+        name = uri.partition("://")[0] + f"://{found['container']}@{found['account']}"
+        return Address(
+            Datastore(name, "azure_blob", settings={**wanted, "endpoint": found["suffix"]}), _path(found["path"])
+        )
+    if found := _WEB_BLOB.match(uri):
+        # an address with a signature brings its own credentials
+        wanted = {"account_name": found["account"], "container_name": found["container"]}
+        return None if "?" in uri else _registered(store, wanted, found["path"])
+    return None
+
+
+def is_elsewhere(uri: str, store: WorkspaceStore, *, folder: bool) -> bool:
+    """Whether an address means files that are to be fetched through a datastore.
+
+    A public blob that is one file needs none: it is fetched over https (`folder` False).
+    """
+    if "://" not in uri:
+        return False
+    if not folder and _BLOB.fullmatch(uri):
+        return locate(uri, store, unregistered=False) is not None
+    address = locate(uri, store)
+    return address is not None and not address.is_local
+
+
+def _registered(store: WorkspaceStore, wanted: Mapping[str, str], path: str | None) -> Address | None:
+    for datastore in store.datastores.registered():
+        settings = dict(datastore.settings)
+        settings.setdefault("container_name", settings.get("filesystem"))
+        if all(settings.get(key) == value for key, value in wanted.items()):
+            return Address(datastore, _path(path))
+    return None
+
+
+def _path(text: str | None) -> str:
+    return unquote(text or "").strip("/")

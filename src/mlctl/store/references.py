@@ -1,0 +1,40 @@
+"""What the records of a workspace refer to.
+
+Content is kept when any record mentions it: each 64 hexadecimal digits in any text of any table count. Some of them
+name something else, which then keeps nothing. So a new table, or a new field of a document, cannot be forgotten here,
+and what is removed was named by nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from mlctl.store.database import Database
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_JOB = re.compile(r"jobs/([A-Za-z0-9][A-Za-z0-9_.-]*)/")
+
+
+def mentioned_digests(database: Database) -> set[str]:
+    """Every digest that any record mentions."""
+    found: set[str] = set()
+    for text in _texts(database):
+        found.update(_DIGEST.findall(text))
+    return found
+
+
+def jobs_mentioned_by_jobs(database: Database) -> Iterator[tuple[str, set[str]]]:
+    """Each job, and the other jobs whose folders or outputs its plan mentions."""
+    sql = "SELECT name, plan FROM jobs JOIN plans ON plans.job = jobs.sequence"
+    for row in database.each(sql):
+        yield row["name"], set(_JOB.findall(row["plan"])) - {row["name"]}
+
+
+def _texts(database: Database) -> Iterator[str]:
+    tables = [row["name"] for row in database.read("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    for table in tables:
+        columns = [row["name"] for row in database.read(f'PRAGMA table_info("{table}")') if row["type"] == "TEXT"]
+        if columns:
+            for row in database.each(f'SELECT {", ".join(columns)} FROM "{table}"'):
+                yield from (value for value in row if isinstance(value, str))

@@ -1,0 +1,66 @@
+"""Secrets of a workspace that came in clear: one file each, for the owner's eyes only, outside of the database.
+
+    secrets/<owner>.<key>       `owner` is datastore-<name> or connection-<name>
+
+The database keeps the reference only. A backup of the database, a row that is printed or a plan holds no secret.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mlctl.errors import NotFoundError
+from mlctl.store.database import translate_os_error
+
+
+class SecretStore:
+    """Secrets of one workspace in `folder`, made on first use with mode 0700.
+
+    Every method raises AuthError for what may not be read or written, and UnavailableError for a full disk.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, owner: str, key: str, text: str) -> str:
+        """Keep a secret; returns its name. One that is there is replaced in one step."""
+        name = f"{owner}.{key}"
+        place = self._place(name)
+        temporary = self._folder / f".{os.urandom(8).hex()}"
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._folder.chmod(0o700)
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(text)
+            temporary.replace(place)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise translate_os_error(error, self._folder) from error
+        return name
+
+    def get(self, name: str) -> str:
+        """The secret. Raises NotFoundError."""
+        try:
+            return self._place(name).read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise NotFoundError(
+                f"the secret '{name}' is not in this workspace any more",
+                hint="give it again: create it anew under its name",
+            ) from error
+        except OSError as error:
+            raise translate_os_error(error, self._folder, writing=False) from error
+
+    def delete(self, owner: str, *, keep: frozenset[str] = frozenset()) -> None:
+        """Remove the secrets of an owner but those named in `keep`."""
+        if not self._folder.is_dir():
+            return
+        for place in self._folder.iterdir():
+            # keys hold no dot, names of owners may
+            if place.name.rpartition(".")[0] == owner and place.name not in keep:
+                place.unlink(missing_ok=True)
+
+    def _place(self, name: str) -> Path:
+        if os.sep in name or "\0" in name or name.startswith("."):
+            raise NotFoundError(f"'{name}' is no secret of this workspace")
+        return self._folder / name

@@ -1,0 +1,91 @@
+"""The contract of a place for files, on a folder and behind a URL."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from mlctl.errors import AuthError, NotFoundError, UnavailableError
+from mlctl.registry.files import DamagedError, Files, FolderFiles
+
+DIGEST = hashlib.sha256(b"content").hexdigest()
+
+
+def test_what_is_not_there_is_told(files: Files) -> None:
+    assert files.read("a/b") is None
+    assert files.size("a/b") is None
+    assert files.names("a") == []
+    files.remove("a/b")
+    with pytest.raises(NotFoundError):
+        files.open("a/b")
+
+
+def test_a_file_is_created_once(files: Files) -> None:
+    assert files.create("a/b.json", b"first")
+    assert not files.create("a/b.json", b"second")
+    assert files.read("a/b.json") == b"first"
+    assert files.size("a/b.json") == 5
+    assert files.names("a") == ["b.json"]
+
+
+def test_a_file_is_put_in_place_of_another_and_removed(files: Files) -> None:
+    files.put("a/b", b"first")
+    files.put("a/b", b"second")
+    assert files.read("a/b") == b"second"
+    files.put("a/c", b"")
+    assert sorted(files.names("a")) == ["b", "c"]
+    files.remove("a/c")
+    assert files.names("a") == ["b"]
+    files.remove("a")
+    assert files.read("a/b") is None
+
+
+def test_content_is_received_when_it_is_what_its_digest_says(files: Files) -> None:
+    files.receive("files/x", [b"con", b"tent"], DIGEST)
+    files.settle(["files/x"])
+    with files.open("files/x") as file:
+        assert file.read() == b"content"
+
+
+def test_other_content_than_the_digest_says_does_not_appear(files: Files) -> None:
+    with pytest.raises(DamagedError):
+        files.receive("files/x", [b"something else"], DIGEST)
+    assert files.size("files/x") is None
+
+
+def test_of_many_who_create_a_file_one_does(files: Files) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda number: files.create("record", str(number).encode()), range(40)))
+    assert won.count(True) == 1
+    assert files.read("record") == str(won.index(True)).encode()
+
+
+def test_without_hard_links_a_file_is_created_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "no links here")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    files = FolderFiles(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda number: files.create("a/record", str(number).encode()), range(40)))
+    assert won.count(True) == 1
+    assert files.read("a/record") == str(won.index(True)).encode()
+    assert files.names("incoming") == []
+
+
+def test_errors_of_the_system_say_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises((UnavailableError, AuthError)):
+        FolderFiles(tmp_path / "file").put("x", b"")
+
+
+def test_a_url_without_driver_says_what_to_install() -> None:
+    pytest.importorskip("fsspec")
+    from mlctl.registry.remote import RemoteFiles
+
+    with pytest.raises(UnavailableError, match="nosuchscheme"):
+        RemoteFiles("nosuchscheme://x").read("y")
