@@ -98,7 +98,7 @@ def test_findings_stand_in_the_order_of_the_file_and_of_the_back_ends(folder: Pa
             "queue_settings",
             ("ignored", "ignored", None, "approximated"),
         ),
-        ("outputs: {o: {name: asset}}", "outputs.o.name", ("ignored", "ignored", "approximated", "honoured")),
+        ("outputs: {o: {name: asset}}", "outputs.o.name", ("approximated",) * 3 + ("honoured",)),
         ("outputs: {o: {path: ./here}}", "outputs.o.path", ("refused",) * 4),
         ("services: {s: {type: ssh}}", "services", ("ignored",) * 3 + ("honoured",)),
     ],
@@ -117,16 +117,16 @@ def test_the_value_decides(folder: Path, more: str, field: str, fates: tuple[str
     [
         ("{path: .}", ("honoured",) * 4),
         ("{path: ., mode: direct}", ("honoured", "approximated", "approximated", "honoured")),
-        ("{path: azureml:d:1}", ("refused", "refused", "approximated", "honoured")),
-        ("{path: 'azureml://registries/r/data/d/versions/1'}", ("refused",) * 3 + ("honoured",)),
+        ("{path: azureml:d:1}", ("approximated",) * 3 + ("honoured",)),
+        ("{path: 'azureml://registries/r/data/d/versions/1'}", ("approximated", "approximated", "refused", "honoured")),
         ("{path: azureml://datastores/d/paths/x}", ("approximated",) * 3 + ("honoured",)),
         ("{path: azureml://jobs/j/outputs/o}", ("approximated",) * 3 + ("honoured",)),
         ("{path: https://h/x, type: uri_file}", ("honoured",) * 4),
         ("{path: https://h/x}", ("refused",) * 3 + ("honoured",)),
         ("{path: https://h/x, mode: direct}", ("honoured",) * 4),
         ("{path: 'wasbs://c@a/x', type: uri_file}", ("approximated",) * 3 + ("honoured",)),
-        ("{path: 'abfss://c@a/x'}", ("refused", "refused", "approximated", "honoured")),
-        ("{path: s3://b/x}", ("refused", "refused", "approximated", "refused")),
+        ("{path: 'abfss://c@a/x'}", ("approximated",) * 3 + ("honoured",)),
+        ("{path: s3://b/x}", ("approximated",) * 3 + ("refused",)),
     ],
 )
 def test_where_an_input_is_decides(folder: Path, given: str, fates: tuple[str, ...]) -> None:
@@ -140,9 +140,9 @@ def test_the_reason_names_what_the_user_has_to_bring(folder: Path) -> None:
     outputs = "outputs:\n  o: {path: 'azureml://datastores/${{default_datastore}}/paths/x'}\n"
     write("a.yml", JOB + inputs + outputs)
     found = report("a.yml")
-    assert "datastores/raw " in reason(found, "local", "inputs.a.path")
+    assert "datastore 'raw'" in reason(found, "local", "inputs.a.path")
     assert "'raw'" in reason(found, "kubernetes", "inputs.a.path")
-    assert "datastores/workspaceblobstore " in reason(found, "docker", "outputs.o.path")
+    assert "workspaceblobstore" in reason(found, "docker", "outputs.o.path")
     assert "Python 3.11" in reason(found, "local", "environment.image")
 
 
@@ -151,8 +151,8 @@ def test_the_reason_names_what_the_user_has_to_bring(folder: Path) -> None:
     [
         ("azureml:sklearn-1.5@latest", "approximated", "honoured"),
         ("azureml:ours:3", "approximated", "honoured"),
-        ("azureml:theirs:3", "refused", "approximated"),
-        ("azureml://registries/r/environments/theirs/versions/3", "refused", "refused"),
+        ("azureml:theirs:3", "approximated", "approximated"),
+        ("azureml://registries/r/environments/theirs/versions/3", "approximated", "refused"),
     ],
 )
 def test_a_known_environment_is_told_from_an_unknown_one(
@@ -253,10 +253,10 @@ def test_a_pipeline_is_told_step_by_step_with_the_files_it_names(folder: Path) -
     assert (nested.file, nested.line) == ("train.yml", 5)
 
 
-def test_a_component_by_itself_is_not_registered_here_but_runs_in_a_pipeline_there(folder: Path) -> None:
+def test_a_component_by_itself_is_registered_here_and_runs_in_a_pipeline_there(folder: Path) -> None:
     write("train.yml", COMPONENT)
     found = report("train.yml")
-    assert told(found, "docker") == {"*": "refused"}
+    assert "*" not in told(found, "docker")
     assert told(found, "kubernetes") == {"resources.docker_args": "refused"}
 
 
@@ -272,7 +272,7 @@ def test_an_environment_file_of_a_job_is_looked_at_as_part_of_the_job(folder: Pa
     write("a.yml", "command: x\nenvironment: file:env.yml\n")
     write("env.yml", "name: mine\nimage: python:3.11\n")
     assert told(report("a.yml"), "local") == {"image": "approximated"}
-    assert told(report("env.yml"), "local") == {"*": "refused"}
+    assert told(report("env.yml"), "local") == {"image": "approximated"}
 
 
 def test_a_sweep_reads_its_trial_as_a_command(folder: Path) -> None:

@@ -81,10 +81,8 @@ BASE: tuple[Row, ...] = (
 )
 """What every job may have."""
 
-_UNKNOWN_ENVIRONMENT = refused(
-    "no environment '{value}' is known here: name image and conda_file, or describe it in the file that setting "
-    "environments.map names"
-)
+_IN_REGISTRY = approximated("its registry has to be one that mlctl knows: mlctl registry list")
+_IN_WORKSPACE = approximated("'{value}' has to be in the mlctl workspace that submits: mlctl environment create")
 _NO_INSTANCE_TYPE = ignored("processes of this machine have no instance type")
 _OF_THE_COMPUTE = approximated(
     "memory, cpus and gpus come from '{value}' among the compute's instance_types; without it, no limits"
@@ -126,13 +124,13 @@ COMMAND: tuple[Row, ...] = (
     row(
         "environment",
         "<registry>",
-        here=_UNKNOWN_ENVIRONMENT,
+        here=_IN_REGISTRY,
         kubernetes=refused("registries are Azure ML's: name the image, or image and conda_file"),
     ),
     row(
         "environment",
         "<registered>",
-        here=_UNKNOWN_ENVIRONMENT,
+        here=_IN_WORKSPACE,
         kubernetes=approximated("'{value}' has to be known in the mlctl workspace: Azure ML's own are not looked up"),
     ),
     row("environment"),

@@ -113,15 +113,12 @@ _SERVICE = refused("{title}: done by a service of Azure ML")
 _AZURE = refused("{title}: a resource of Azure")
 _FAMILIES: dict[str, str] = {
     "job": _NOT_YET + "; only command jobs are",
-    "component": _NOT_YET + "; write the command as a job",
-    "environment": _NOT_YET + "; a job can name this file, environment: file:<path>",
-    "model": _NOT_YET + "; a job can name the path as an input",
-    "data": _NOT_YET + "; a job can name the path as an input",
     "compute": "{title}: no place of this back end; a local or docker compute of the same name takes its place",
 }
 _AVAILABLE_HERE = frozenset({
     "commandJob", "workspace", "azureBlobDatastore", "azureDataLakeGen2Datastore", "oneLakeDatastore",
-    "localFolderDatastore", "s3Datastore", *(name for name, kind in KINDS.items() if kind.family == "connection"),
+    "localFolderDatastore", "s3Datastore", "registry", "data", "model", "environment",
+    *(name for name, kind in KINDS.items() if kind.family in ("component", "connection")),
 })  # fmt: skip
 _NO_FILE_SHARE = refused("a file share is mounted (SMB or NFS), and its folder registered with type: local_folder")
 _CLUSTER_REFUSES: dict[str, Fate] = {

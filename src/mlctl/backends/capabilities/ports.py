@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from mlctl.backends.capabilities import Row, approximated, ignored, refused, row, rows
 
-_NO_ASSETS = refused(
-    "this workspace keeps no assets: give a path, a URL, azureml://jobs/<job>/outputs/… or azureml://datastores/…"
-)
 _ASSET_IN_WORKSPACE = approximated("read from the assets of the mlctl workspace that submits, not from Azure ML's")
 _NOT_READABLE = refused(
     "cannot be read on this machine: copy the data here and name the path, or give an https address of a file"
@@ -31,12 +28,12 @@ PORTS: tuple[Row, ...] = (
         docker=approximated("passed as text: the container does not see '{value}'"),
         kubernetes=approximated("passed as text: the pod does not see '{value}'"),
     ),
-    row("inputs.*.path", "<asset>", here=_NO_ASSETS, kubernetes=_ASSET_IN_WORKSPACE),
+    row("inputs.*.path", "<asset>", here=_ASSET_IN_WORKSPACE, kubernetes=_ASSET_IN_WORKSPACE),
     row("inputs.*.path", "<direct>"),
     row(
         "inputs.*.path",
         "<registry>",
-        here=_NOT_READABLE,
+        here=approximated("registry '{value}' has to be one that mlctl knows: mlctl registry list"),
         kubernetes=refused("registries are Azure ML's: copy the data first"),
     ),
     row("inputs.*.path", "<web folder>", here=_UNPACKED, kubernetes=_UNPACKED),
@@ -118,12 +115,12 @@ PORTS: tuple[Row, ...] = (
     ),
     row(
         "outputs.*.name",
-        here=ignored("the output stays with the job and is not registered as '{value}'"),
+        here=approximated("registered in the mlctl workspace, not in Azure ML"),
         kubernetes=approximated("registered in the mlctl workspace, not in Azure ML"),
     ),
     row(
         "outputs.*.version",
-        here=ignored("the output is not registered"),
+        here=approximated("registered in the mlctl workspace, not in Azure ML"),
         kubernetes=approximated("registered in the mlctl workspace, not in Azure ML"),
     ),
 )
