@@ -268,7 +268,7 @@ def _model(desk: EndpointDesk, spec: SpecCheck, resolver: Resolver) -> ModelFile
         return _model_of(resolver, path)
     if reference.kind not in (LOCAL, FILE, *kinds):
         raise NotFoundError(f"'{path}' cannot be read on this machine", hint="register the model first")
-    kept = keep_files(desk.store, place, made_by_job=reference.kind == JOB_OUTPUT)
+    kept = keep_files(desk.store, place, may_leave=reference.kind != JOB_OUTPUT)
     kind = given.get("type") or ("mlflow_model" if (place / "MLmodel").is_file() else "custom_model")
     return ModelFiles(
         str(given.get("name") or spec.data["name"]), str(given.get("version") or "1"), kept.content, place.name, kind

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from mlctl.store.assets import AssetTable
     from mlctl.store.connections import ConnectionTable
     from mlctl.store.content import ContentStore
-    from mlctl.store.endpoints import EndpointTable
     from mlctl.store.datastores import DatastoreTable
+    from mlctl.store.endpoints import EndpointTable
     from mlctl.store.links import LinkTable
     from mlctl.store.secrets import SecretStore
 
