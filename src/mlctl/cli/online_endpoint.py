@@ -222,3 +222,66 @@ def _from_file(file: Path | None) -> dict[str, Any]:
     data = load_asset("online-endpoint", file).data
     known = ("description", "tags", "properties", "traffic", "mirror_traffic", "auth_mode")
     return {key: data[key] for key in known if key in data}
+
+
+@command
+def rollout(
+    context: Context,
+    *,
+    name: EndpointName,
+    to: Annotated[str, typer.Option("--to", metavar="DEPLOYMENT", help="The deployment that gets the traffic.")],
+    steps: Annotated[
+        str, typer.Option("--steps", metavar="PERCENT,…", help="Its share, step by step.")
+    ] = "5,25,50,100",
+    every: Annotated[str, typer.Option("--every", metavar="TIME", help="How long each step is watched.")] = "2m",
+    abort_if: Annotated[
+        list[str] | None,
+        typer.Option("--abort-if", metavar="CONDITION", help="error_rate>2%, p95>300ms …; the traffic goes back then."),
+    ] = None,
+    min_requests: Annotated[
+        int,
+        typer.Option("--min-requests", min=1, metavar="NUMBER", help="Requests before a condition counts."),
+    ] = 20,
+) -> dict[str, Any]:
+    """Move traffic to a deployment step by step, and back at once when it does not do well (exit 10)."""
+    from mlctl.entities.clock import parse_duration
+    from mlctl.operations.rollouts import parse_condition, parse_steps
+    from mlctl.operations.rollouts import rollout as roll_out
+
+    try:
+        seconds = parse_duration(every)
+    except ValueError as error:
+        raise UsageError(f"--every: {error}") from error
+    return roll_out(
+        desk_of(context),
+        name,
+        to,
+        steps=parse_steps(steps),
+        every=seconds,
+        conditions=[parse_condition(text) for text in abort_if or ()],
+        minimum=min_requests,
+        say=context.say.note,
+    )
+
+
+@command(view="online-endpoint history")
+def history(context: Context, *, name: EndpointName) -> list[dict[str, Any]]:
+    """Who changed what and when, with the weights and the digests after each change."""
+    from mlctl.operations.rollouts import history as changes
+
+    return changes(desk_of(context), name)
+
+
+@command
+def rollback(
+    context: Context,
+    *,
+    name: EndpointName,
+    to: Annotated[
+        int | None, typer.Option("--to", metavar="NUMBER", help="A change of the history; the weights before without.")
+    ] = None,
+) -> dict[str, Any]:
+    """Bring back the weights of an earlier change."""
+    from mlctl.operations.rollouts import rollback as roll_back
+
+    return roll_back(desk_of(context), name, to, context.say.warning)

@@ -91,6 +91,14 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         Column("ProvisioningState", "provisioning_state"),
         Column("ScoringUri", "scoring_uri"),
     ),
+    "online-endpoint history": (
+        Column("Number", "number"),
+        Column("At", "at"),
+        Column("By", "by"),
+        Column("What", "what"),
+        Column("Traffic", "traffic"),
+        Column("MirrorTraffic", "mirror_traffic"),
+    ),
     "online-deployment list": (
         Column("Name", "name"),
         Column("EndpointName", "endpoint_name"),
