@@ -93,7 +93,7 @@ def rollout(
         expected = shares(before.traffic, to, step)
         update(desk, name, {"traffic": expected, "mirror_traffic": mirror}, what=f"rollout {to} to {step} %")
         say(f"{to}: {step} %")
-        met = _watch(desk, name, to, every, conditions, minimum)
+        met = _watch(before, to, seconds=every, conditions=conditions, minimum=minimum)
         if met is not None:
             _still(desk, name, expected)
             back = {"traffic": dict(before.traffic), "mirror_traffic": dict(before.mirror_traffic)}
@@ -138,6 +138,7 @@ def describe_change(change: EndpointChange) -> dict[str, Any]:
         "at": iso_time(change.at),
         "by": change.by,
         "what": change.what,
+        "weights": " ".join(f"{name}={percent}" for name, percent in change.traffic.items()),
         "traffic": change.traffic,
         "mirror_traffic": change.mirror_traffic,
         "deployments": change.deployments,
@@ -145,7 +146,7 @@ def describe_change(change: EndpointChange) -> dict[str, Any]:
 
 
 def rollback(desk: EndpointDesk, name: str, number: int | None, say: Callable[[str], None]) -> dict[str, Any]:
-    """Bring back the weights after change `number`; without it, those before the newest change of weights.
+    """Bring back the weights after change `number`; without it, the newest other ones that were no step of a rollout.
 
     Raises NotFoundError for no such change, and ConflictError when a deployment of it is gone.
     """
@@ -176,6 +177,8 @@ def _target(endpoint: Endpoint, changes: Sequence[EndpointChange], number: int |
             hint=f"mlctl online-endpoint history -n {endpoint.name}",
         )
     for change in reversed(changes):
+        if change.what.startswith("rollout"):
+            continue
         if (change.traffic, change.mirror_traffic) != (endpoint.traffic, endpoint.mirror_traffic):
             return change
     raise NotFoundError(f"the traffic of endpoint '{endpoint.name}' has never been anything else")
@@ -191,11 +194,8 @@ def _still(desk: EndpointDesk, name: str, expected: Mapping[str, int]) -> None:
         )
 
 
-def _watch(
-    desk: EndpointDesk, name: str, to: str, seconds: float, conditions: Sequence[Condition], minimum: int
-) -> str | None:
+def _watch(endpoint: Endpoint, to: str, *, seconds: float, conditions: Sequence[Condition], minimum: int) -> str | None:
     """Look at the counters until the time is over; the words of the first condition that is met."""
-    endpoint = desk.store.endpoints.get(ONLINE, name)
     start = read_metrics(endpoint, to)
     give_up = time.monotonic() + seconds
     while (left := give_up - time.monotonic()) > 0:

@@ -96,8 +96,7 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         Column("At", "at"),
         Column("By", "by"),
         Column("What", "what"),
-        Column("Traffic", "traffic"),
-        Column("MirrorTraffic", "mirror_traffic"),
+        Column("Weights", "weights"),
     ),
     "online-deployment list": (
         Column("Name", "name"),
