@@ -42,6 +42,7 @@ def bench(session: nox.Session) -> None:
     session.run(f"{reference}/bin/pip", "install", "-q", "azure-ai-ml==1.35.2", "setuptools<80", external=True)
     session.run("python", "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--find-links", wheels, "mlctl")
     session.install("typer>=0.27,<0.29", "rich", "pyyaml", "jsonschema-rs", "jmespath")
+    session.run("python", "tests/bench/assets.py", f"{session.bin}/python")
     session.run(
         "python", "tests/bench/validation.py", f"{session.bin}/python", f"{reference}/bin/python", *session.posargs
     )

@@ -38,6 +38,8 @@ COMMANDS: dict[str, set[str]] = {
     "compute list": STORE,
     "workspace list": STORE,
     "workspace show -o yaml": STORE | {"cython_runtime", "yaml"},
+    "registry create --help": STORE,
+    "registry list": STORE,
     "config list": set(),
     "config get core.output": set(),
     "configure --list-defaults": set(),

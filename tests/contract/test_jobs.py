@@ -17,6 +17,7 @@ from tests.contract.conftest import Bound
 import mlctl
 from mlctl.backends.base import LogCursor
 from mlctl.entities.job import CANCELED, COMPLETED, FAILED, RUNNING, TERMINAL_STATUSES
+from mlctl.entities.lineage import Node
 from mlctl.errors import ConflictError, MlctlError, NotFoundError
 from mlctl.operations.jobs import wait
 
@@ -218,6 +219,21 @@ def test_only_a_finished_job_is_downloaded(running: Bound, tmp_path: Path) -> No
     running.backend.jobs.cancel("job")
     running.backend.jobs.download("job", into=tmp_path / "out")
     assert (tmp_path / "out/artifacts/user_logs/std_log.txt").exists()
+
+
+def test_a_job_comes_with_its_lineage(running: Bound) -> None:
+    (running.folder / "src").mkdir()
+    (running.folder / "src/a.txt").write_text("a")
+    running.run("mkdir -p outputs && echo 1 > outputs/x", name="first")
+    earlier = "azureml://jobs/first/outputs/artifacts/paths/outputs/x"
+    running.run("cat ${{inputs.x}}", code="./src", inputs={"x": {"type": "uri_file", "path": earlier}})
+    found = {link.role: link.upstream for link in running.store.links.upstream(Node("job", "job"))}
+    assert found["input x"] == Node("job", "first")
+    assert running.store.content.entries(found["code"].name)[0].path == "a.txt"
+    assert found["environment"].kind == "environment"
+    assert [link.downstream.name for link in running.store.links.downstream(Node("job", "first"))] == ["job"]
+    # the environment is the same one on every job and every back end
+    assert {link.downstream.name for link in running.store.links.downstream(found["environment"])} == {"first", "job"}
 
 
 def _until(question: Callable[[], Any], *, seconds: float = 30) -> None:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -205,18 +205,6 @@ def test_one_rank_that_fails_ends_the_others(mlctl: Mlctl) -> None:
     assert "rank 1 of 2 ended with exit code 3" in done.stderr
     assert "last lines of rank 1" in done.stderr
     assert "I am the culprit" in mlctl("job", "stream", "-n", "ranks", "--rank", "1", code=10).stdout
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 8 MB."""
-    if not ROOT or shutil.which("mount") is None:
-        pytest.skip("mounting a small file system needs root")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_a_disk_that_fills_up_during_the_job(mlctl: Mlctl, small_disk: Path) -> None:

@@ -21,8 +21,21 @@ def fetch_files(store: WorkspaceStore, asset: Asset, folder: Path) -> None:
         return
     if asset.path is None:
         raise UsageError(f"{asset.kind} '{asset.name}' version '{asset.version}' has no files")
-    place = local_place(asset.path, store)
-    store_copy(place, folder)
+    store_copy(_place_of(asset.path, store), folder)
+
+
+def _place_of(uri: str, store: WorkspaceStore) -> Path:
+    """Where the files of an address are on this machine; those in a datastore that is elsewhere are fetched first."""
+    from mlctl.storage.addresses import Storage, is_elsewhere, locate
+
+    if not is_elsewhere(uri, store, folder=True):
+        return local_place(uri, store)
+    from mlctl.settings import load
+    from mlctl.storage.fetching import fetch
+
+    settings, address = load(), locate(uri, store)
+    assert address is not None
+    return fetch(address, Storage(store, settings.environ), settings.home / "cache")
 
 
 def store_copy(place: Path, folder: Path) -> None:

@@ -130,9 +130,12 @@ def _check_ended(store: WorkspaceStore, job: str, text: str) -> None:
 def _logged(store: WorkspaceStore, run: str) -> Iterator[tuple[dict[str, Any], Path]]:
     """The models that a run or the processes of a job logged with MLflow 3: their facts and their folders."""
     for path in (store.folder / "mlruns").glob("*/models/*/meta.yaml"):
-        meta = _meta(path.parent)
-        if meta.get("source_run_id") == run or _text(path.parent / "tags" / RUN_TAG) == run:
-            yield meta, path.parent
+        tagged = _text(path.parent / "tags" / RUN_TAG) == run
+        # among thousands of models most need no look at what their YAML means
+        if tagged or run in _text(path):
+            meta = _meta(path.parent)
+            if tagged or meta.get("source_run_id") == run:
+                yield meta, path.parent
 
 
 def _registered_place(store: WorkspaceStore, job: str, meta: dict[str, Any]) -> Path | None:

@@ -14,7 +14,7 @@ from mlctl.assets.places import local_place
 from mlctl.assets.resolver import Resolver
 from mlctl.entities.asset import COMPONENT, DATA, ENVIRONMENT, MODEL, Asset, fingerprint_of
 from mlctl.entities.clock import Clock
-from mlctl.entities.lineage import JOB, PATH, Link, Node
+from mlctl.entities.lineage import JOB, PATH, Link, Node, node_of
 from mlctl.errors import ConflictError, NotFoundError, UnavailableError
 from mlctl.settings.user import current_user
 from mlctl.spec.check import SpecCheck
@@ -154,10 +154,11 @@ class Registrar:
             return self._made_by_job(asset, reference)
         if reference.kind == ASSET:
             return self._same_files(asset, reference)
-        return Draft(
-            replace(asset, path=reference.text),
-            (Link(Node(PATH, reference.text), _node(asset), "path"),) if reference.kind != DATASTORE else (),
-        )
+        from mlctl.store.downloads import printable_url
+
+        # a signature stays in the path, which only readers of the data need
+        origin = Link(Node(PATH, printable_url(reference.text)), _node(asset), "path")
+        return Draft(replace(asset, path=reference.text), () if reference.kind == DATASTORE else (origin,))
 
     def _made_by_job(self, asset: Asset, reference: Reference) -> Draft:
         if reference.kind == RUN:
@@ -175,7 +176,7 @@ class Registrar:
             except NotFoundError:
                 continue
             if found is not None:
-                link = Link(Node(kind, found.name, found.version), _node(asset), "files")
+                link = Link(node_of(found), _node(asset), "files")
                 return Draft(replace(asset, path=found.path, content=found.content), (link,))
         return Draft(replace(asset, path=self.resolver.get(reference.text, asset.kind).path))
 

@@ -19,12 +19,15 @@ from mlctl.cli.assets import (
     update_verb,
 )
 from mlctl.cli.command import Accepted, command
+from mlctl.cli.data_transfer import import_, list_materialization_status, mount
 from mlctl.cli.lineage import used_by_verb, why_verb
 from mlctl.cli.options import POLICY, NewName, NoWait, OptionalFile, SetValues
 from mlctl.cli.sharing import share_verb
 from mlctl.cli.words import FLAG
 from mlctl.context import Context
 from mlctl.entities.asset import DATA
+
+__all__ = ["import_", "list_materialization_status", "mount"]
 
 
 @command(accepted=(*POLICY, Accepted(("--skip-validation",), FLAG)))

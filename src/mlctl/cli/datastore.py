@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mlctl.cli.command import command
+from mlctl.cli.command import Accepted, command
 from mlctl.cli.names import complete_datastores
 from mlctl.cli.options import (
     POLICY,
@@ -19,14 +20,21 @@ from mlctl.cli.options import (
     SetValues,
 )
 from mlctl.cli.verbs import changed_fields, first
+from mlctl.cli.words import FLAG
 from mlctl.context import Context
 from mlctl.errors import UsageError
+
+RO_MOUNT, RW_MOUNT = "ro_mount", "rw_mount"
+DEFAULT_POINT = "~/mount/data"
 
 DatastoreName = Annotated[
     str,
     typer.Option(
         "--name", "-n", metavar="DATASTORE", autocompletion=complete_datastores, help="Name of the datastore."
     ),
+]
+MountPoint = Annotated[
+    Path, typer.Option("--mount-point", metavar="FOLDER", help="Where; an empty folder, or one that is made.")
 ]
 
 
@@ -108,3 +116,44 @@ def delete(context: Context, *, name: DatastoreName) -> None:
     from mlctl.operations.datastores import delete as delete_datastore
 
     delete_datastore(context.store, name)
+
+
+@command(accepted=(*POLICY, Accepted(("--persistent",), FLAG)))
+def mount(
+    context: Context,
+    *,
+    path: Annotated[
+        str,
+        typer.Option("--path", metavar="DATASTORE|ADDRESS", help="Its name, or azureml://datastores/<name>/paths/…"),
+    ],
+    mount_point: MountPoint = Path(DEFAULT_POINT),
+    mode: Annotated[
+        str, typer.Option("--mode", metavar="ro_mount|rw_mount", help="Whether it can be written to.")
+    ] = RO_MOUNT,
+) -> dict[str, Any]:
+    """Show a datastore, or a folder of one, at a path of this machine.
+
+    A folder of this machine is bound there (root on Linux) or copied read-only. What is elsewhere is fetched first and
+    shown as it is now, read-only. 'umount PATH' ends what is bound.
+    """
+    return mounted(context, path, mount_point, mode, modes=(RO_MOUNT, RW_MOUNT))
+
+
+def mounted(context: Context, path: str, point: Path, mode: str, *, modes: tuple[str, ...]) -> dict[str, Any]:
+    """What `data mount` and `datastore mount` do once their options are read."""
+    from mlctl.cli.assets import desk_of
+    from mlctl.operations.mounts import mount as mount_path
+    from mlctl.storage.addresses import Storage
+
+    if mode not in modes:
+        raise UsageError(f"--mode is {mode!r}", hint=f"it can be {' or '.join(modes)}")
+    desk, settings = desk_of(context), context.settings
+    return mount_path(
+        Storage(context.store, settings.environ),
+        desk.resolver,
+        path,
+        point=point.expanduser().absolute(),
+        mode=mode,
+        cache=settings.home / "cache",
+        progress=desk.progress,
+    )

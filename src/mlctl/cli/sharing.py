@@ -44,8 +44,9 @@ def share_verb(kind: str) -> Callable[..., Any]:
         share_with_name: NewName = None,
         share_with_version: NewVersion = None,
     ) -> dict[str, Any]:
-        from mlctl.operations.registries import dangling_references, describe_shared, open_registry
-        from mlctl.operations.registries import share as share_asset
+        from mlctl.operations.registries import describe_shared, open_registry
+        from mlctl.operations.sharing import dangling_references
+        from mlctl.operations.sharing import share as share_asset
 
         registry = open_registry(context.settings, registry_name)
         asset = context.store.assets.get(kind, name, version)

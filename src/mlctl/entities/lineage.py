@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlctl.entities.asset import Asset
+
 JOB, CODE, GIT, DEPLOYMENT, PATH, IMAGE = "job", "code", "git", "deployment", "path", "image"
 """Kinds of nodes beside the kinds of assets. `code` is named by the digest of its files, `git` by a commit, `path` by
 an address, `image` by a reference."""
@@ -30,6 +32,12 @@ class Link:
     upstream: Node
     downstream: Node
     role: str
+
+
+def node_of(asset: Asset) -> Node:
+    """An asset in the lineage; one of a shared registry has its registry in its name."""
+    place = f"azureml://registries/{asset.registry}/" if asset.registry else ""
+    return Node(asset.kind, f"{place}{asset.name}", asset.version)
 
 
 def node_from_text(text: str) -> Node:

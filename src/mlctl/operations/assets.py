@@ -65,7 +65,7 @@ def create(
     for what a reference names, UsageError without a name.
     """
     from mlctl.assets.registration import Registrar
-    from mlctl.operations.registries import put
+    from mlctl.operations.sharing import put
     from mlctl.spec.asset import load_asset
 
     spec = load_asset(kind, path, overrides=overrides, fields=fields)

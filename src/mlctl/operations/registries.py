@@ -1,20 +1,19 @@
-"""Registries: how one is shown, what references to its assets mean, and how assets get there."""
+"""Registries: how one is shown, and what references to its assets mean."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from mlctl.entities.asset import AREAS, Asset
 from mlctl.entities.clock import Clock, iso_time
-from mlctl.entities.lineage import PATH, Link, Node
 from mlctl.entities.registry import Registry
 from mlctl.errors import MlctlError, UsageError
-from mlctl.registry.copying import fetch, publish
+from mlctl.registry.copying import fetch
 from mlctl.registry.known import OpenRegistry, Registries
 from mlctl.settings import Settings
-from mlctl.spec.references import ASSET, DATASTORE, Reference, parse
+from mlctl.spec.references import ASSET, Reference
 from mlctl.store.workspaces import WorkspaceStore
 
 UPDATABLE = ("description", "display_name", "tags")
@@ -68,46 +67,6 @@ def find(settings: Settings, reference: Reference) -> tuple[Asset, OpenRegistry]
     registry = open_registry(settings, reference.registry)
     kind, name = _KINDS[reference.asset_type], reference.name or ""
     return registry.assets.resolve(kind, name, version=reference.version, label=reference.label), registry
-
-
-def put(asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, now: float) -> Asset:
-    """Copy an asset of the workspace, or one that is to become one, into a registry; it keeps name and version.
-
-    Data that only points to a datastore of the workspace is stored with its files, as nobody else has the datastore.
-    Repeating it changes nothing. Raises ConflictError for a version that is there with other content, NotFoundError
-    for files that are gone.
-    """
-    if asset.content is None and asset.path is not None and parse(asset.path).kind == DATASTORE:
-        from mlctl.assets.places import local_place
-        from mlctl.assets.registration import keep_files
-
-        kept = keep_files(store, local_place(asset.path, store))
-        asset = replace(asset, content=kept.content, path=kept.path)
-    return publish(asset, store, registry, now=now)
-
-
-def share(asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, name: str, version: str, now: float) -> Asset:
-    """As `put`, under that name and version, and noted in the lineage."""
-    shared = put(replace(asset, name=name, version=version), store, registry, now=now)
-    store.links.add([Link(Node(asset.kind, asset.name, asset.version), Node(PATH, shared.reference), "shared as")])
-    return shared
-
-
-def dangling_references(asset: Asset) -> list[str]:
-    """What the spec of an asset names that only its workspace has, sorted: nobody else can follow it."""
-    found: set[str] = set()
-    waiting: list[Any] = [asset.document]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
-        elif isinstance(value, str) and value.startswith("azureml:"):
-            reference = parse(value)
-            if reference.registry is None and reference.kind in (ASSET, DATASTORE):
-                found.add(value)
-    return sorted(found)
 
 
 def describe(registry: Registry, settings: Settings) -> dict[str, Any]:

@@ -122,7 +122,9 @@ def _remote_form(spot: Spot, kind: str, registry: str | None, text: str) -> tupl
     scheme = text.partition(":")[0].lower()
     if scheme not in (*_WEB, *_BLOB):
         # Azure ML reads its own Gen1 storage, and no bucket of others
-        return ("<elsewhere>",) if scheme == "adl" else ("<s3>", "<bucket>") if scheme == "s3" else ("<bucket>",)
+        return (
+            ("<elsewhere>",) if scheme == "adl" else ("<aws bucket>", "<bucket>") if scheme == "s3" else ("<bucket>",)
+        )
     if str(spot.parent.get("type") or "uri_folder").lower() in ("uri_folder", "mltable"):
         return ("<web folder>",) if scheme in _WEB else ("<blob folder>",)
     return ("<web>",) if scheme in _WEB else ("<blob>",)

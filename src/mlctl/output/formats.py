@@ -59,7 +59,8 @@ def to_spec(value: Any) -> str:
             return True
 
     def write_text(dumper: Any, text: str) -> Any:
-        style = "|" if "\n" in text.strip("\n") else '"' if _LOOKS_LIKE_A_NUMBER.match(text) else None
+        is_plain = text.replace("\n", "").isprintable() and not _LOOKS_LIKE_A_NUMBER.match(text)
+        style = '"' if not is_plain else "|" if "\n" in text.strip("\n") else None
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
     Dumper.add_representer(str, write_text)

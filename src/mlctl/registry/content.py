@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
-from mlctl.errors import NotFoundError
+from mlctl.errors import NotFoundError, UnavailableError
 from mlctl.registry.files import DamagedError, Files, damaged
 from mlctl.store import trees
 from mlctl.store.snapshot import CHUNK
@@ -82,13 +82,23 @@ def copy_tree(digest: str, source: Content, target: Content) -> None:
 
 
 def read_checked(file: BinaryIO, digest: str, what: str) -> Iterator[bytes]:
-    """The file in pieces; raises DamagedError in place of the end when they are not what the digest says."""
+    """The file in pieces; raises DamagedError in place of the end when they are not what the digest says.
+
+    Raises UnavailableError when it cannot be read, so that nobody takes it for an error of the place they go to.
+    """
     actual = hashlib.sha256()
-    while chunk := file.read(CHUNK):
+    while chunk := _read(file, what):
         actual.update(chunk)
         yield chunk
     if actual.hexdigest() != digest:
         raise damaged(what, digest)
+
+
+def _read(file: BinaryIO, what: str) -> bytes:
+    try:
+        return file.read(CHUNK)
+    except OSError as error:
+        raise UnavailableError(f"cannot read {what}: {error.strerror or error}", hint="check where it lies") from error
 
 
 def tree_files(data: bytes, digest: str) -> dict[str, int]:

@@ -23,7 +23,7 @@ def publish(asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, now:
     Raises ConflictError for a version that is there with other content (before anything is copied), DamagedError for
     stored files that are not what they were.
     """
-    wanted = replace(asset, registry="", archived=False, anonymous=False, created_at=now, modified_at=now)
+    wanted = replace(asset, registry="", archived=False, created_at=now, modified_at=now)
     wanted = replace(wanted, fingerprint=fingerprint_of(wanted))
     known = registry.assets.find(wanted.kind, wanted.name, wanted.version) if wanted.version else None
     if known is not None and known.fingerprint != wanted.fingerprint:

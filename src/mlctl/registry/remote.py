@@ -11,16 +11,24 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, cast
 
-from mlctl.errors import AuthError, MlctlError, NotFoundError, UnavailableError
+from mlctl.errors import AuthError, MlctlError, NotFoundError, UnavailableError, UnsupportedError
 from mlctl.registry.files import check_digest
 
-_DRIVERS = {"abfs": "adlfs", "abfss": "adlfs", "az": "adlfs", "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs"}
+_DRIVERS = {"abfs": "adlfs", "abfss": "adlfs", "az": "adlfs", "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "memory": ""}
+"""Schemes of stores where a file appears whole or not at all, and the package that each needs beside fsspec."""
 
 
 class RemoteFiles:
     """Files below a URL. What is put there appears when it is complete: that is how object stores work."""
 
     def __init__(self, url: str) -> None:
+        scheme = url.partition("://")[0]
+        if scheme not in _DRIVERS:
+            known = ", ".join(name for name, driver in _DRIVERS.items() if driver)
+            raise UnsupportedError(
+                f"a registry cannot be at a {scheme}: URL, where a file may be seen half-written",
+                hint=f"mount it and give the folder, or use one of {known}",
+            )
         self._url = url
 
     @property
@@ -69,7 +77,6 @@ class RemoteFiles:
         """As `Files.create`: the server decides, by `If-None-Match: *`."""
         with self._translated():
             try:
-                self._make_folder(path)
                 self._system.pipe_file(self._place(path), data, mode="create")
             except FileExistsError:
                 return False
@@ -83,20 +90,20 @@ class RemoteFiles:
     def put(self, path: str, data: bytes) -> None:
         """As `Files.put`."""
         with self._translated():
-            self._make_folder(path)
             self._system.pipe_file(self._place(path), data)
 
     def receive(self, path: str, chunks: Iterable[bytes], digest: str) -> None:
         """As `Files.receive`; what is not right is taken away again."""
         with self._translated():
-            self._make_folder(path)
             target = self._system.open(self._place(path), "wb")
-            try:
-                for chunk in chunks:
+        try:
+            for chunk in chunks:  # errors of where they come from are not ours to translate
+                with self._translated():
                     target.write(chunk)
-            except BaseException:
-                _abandon(target)
-                raise
+        except BaseException:
+            _abandon(target)
+            raise
+        with self._translated():
             target.close()
         try:
             with self.open(path) as written, self._translated():
@@ -125,17 +132,13 @@ class RemoteFiles:
 
     @functools.cached_property
     def _opened(self) -> tuple[Any, str]:
-        scheme = self._url.partition("://")[0]
         try:
             from fsspec.core import url_to_fs
 
             system, root = url_to_fs(self._url, use_listings_cache=False)
         except ImportError as error:
-            driver = _DRIVERS.get(scheme)
-            raise UnavailableError(
-                f"{self._url} needs {f'fsspec and {driver}' if driver else 'fsspec with a driver for ' + scheme}",
-                hint="pip install 'mlctl[storage]'",
-            ) from error
+            needed = f"fsspec and {_DRIVERS[self._url.partition('://')[0]]}"
+            raise UnavailableError(f"{self._url} needs {needed}", hint="pip install 'mlctl[storage]'") from error
         except ValueError as error:
             raise UnavailableError(
                 f"cannot use {self._url}: {error}", hint="check the URL and its variables"
@@ -144,11 +147,6 @@ class RemoteFiles:
 
     def _place(self, path: str) -> str:
         return f"{self._root}/{path}" if path else self._root
-
-    def _make_folder(self, path: str) -> None:
-        # object stores have none, and may not allow to make any; a server of folders (sftp, smb) wants them made
-        if self._url.partition("://")[0] not in _DRIVERS:
-            self._system.makedirs(self._place(path).rpartition("/")[0], exist_ok=True)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

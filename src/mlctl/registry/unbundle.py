@@ -40,11 +40,7 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
     except FileNotFoundError as error:
         raise NotFoundError(f"there is no file {path}", hint="check the path") from error
     except OSError as error:
-        if error.errno is not None:
-            raise translate_os_error(error, path, writing=False) from error
-        raise _refused(path, f"it is damaged ({error})") from error
-    except (EOFError, zlib.error) as error:
-        raise _refused(path, f"it is cut off or damaged ({error})") from error
+        raise translate_os_error(error, path, writing=False) from error
     except ValueError as error:
         raise _refused(path, str(error)) from error
 
@@ -94,13 +90,13 @@ class Bundle:
 
     def finish(self) -> None:
         """Read what is behind the last member: zeros up to a full record, and the checksum of gzip."""
-        rest = b"".join(self._file.read(CHUNK) for _ in range(2))
+        rest = self._read(CHUNK) + self._read(CHUNK)
         if not 2 * tarfile.BLOCKSIZE <= len(rest) <= 2 * tarfile.BLOCKSIZE + tarfile.RECORDSIZE or any(rest):
             raise ValueError("it is cut off at its end" if not any(rest) else "it holds more than its manifest tells")
 
     def _begin(self, name: str, size: int | None = None) -> int:
         """Read the header of the next member, which must be this one; returns its size."""
-        header = self._file.read(tarfile.BLOCKSIZE)
+        header = self._read(tarfile.BLOCKSIZE)
         try:
             member = tarfile.TarInfo.frombuf(header, "ascii", "replace")
         except tarfile.HeaderError as error:
@@ -122,12 +118,20 @@ class Bundle:
     def _pieces(self, name: str, size: int) -> Iterator[bytes]:
         left = size + -size % tarfile.BLOCKSIZE
         while left:
-            piece = self._file.read(min(CHUNK, left))
+            piece = self._read(min(CHUNK, left))
             if not piece:
                 raise ValueError(f"it is cut off in {name}")
             padding = max(0, len(piece) - (left - -size % tarfile.BLOCKSIZE))
             left -= len(piece)
             yield piece[: len(piece) - padding]
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return self._file.read(size)
+        except (EOFError, zlib.error, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk, not the file
+            raise ValueError(f"it is cut off or damaged ({error})") from error
 
 
 def _unpacked(file: BinaryIO, path: Path) -> BinaryIO:

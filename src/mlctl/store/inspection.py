@@ -14,7 +14,7 @@ from pathlib import Path
 from mlctl.entities.asset import ASSET_KINDS, Asset
 from mlctl.entities.lineage import JOB
 from mlctl.errors import MlctlError, NotFoundError, UnavailableError
-from mlctl.store.rows import from_json
+from mlctl.store.references import code_of_jobs, existing_nodes
 from mlctl.store.shelves import FILES, TREES, digest_of, has_size, translated
 from mlctl.store.uploads import UPLOADS, expose, is_single_file, remove_upload, uploads, uploads_folder
 from mlctl.store.workspaces import WorkspaceStore
@@ -109,7 +109,7 @@ class Inspection:
                 yield Problem(asset.kind, _name(asset), f"its files are not shown in {place}", fix, repairable=True)
 
     def _jobs(self) -> Iterator[Problem]:
-        for name, digest in code_of_jobs(self._store):
+        for name, digest in code_of_jobs(self._store.database):
             if digest is not None and not self._content.has(digest):
                 yield Problem(JOB, name, f"its code, tree {digest}, is missing", "submit it again from its code folder")
             if not self._store.job_folder(name).is_dir():
@@ -144,7 +144,7 @@ class Inspection:
         return None
 
     def _names(self) -> Iterator[Problem]:
-        existing = existing_nodes(self._store)
+        existing = existing_nodes(self._store.database)
         for row in self._store.database.each("SELECT downstream, upstream FROM links"):
             for node in (row["downstream"], row["upstream"]):
                 if node.partition("/")[0] in (*ASSET_KINDS, JOB) and node not in existing:
@@ -174,7 +174,7 @@ class Inspection:
             with suppress(MlctlError):
                 trees.update(tree for entry in self._content.entries(tree) if entry.digest == digest)
         users = [f"{asset.kind} {_name(asset)}" for asset in self._store.assets.all() if asset.content in trees]
-        users += [f"job {name}" for name, code in code_of_jobs(self._store) if code in trees]
+        users += [f"job {name}" for name, code in code_of_jobs(self._store.database) if code in trees]
         if not users:
             return "nothing needs it, 'mlctl gc' removes it"
         return f"needed by {', '.join(users[:5])}{' …' if len(users) > 5 else ''}"
@@ -223,19 +223,6 @@ def _stored_anew(store: WorkspaceStore, shown: Path, digest: str) -> bool:
         return store.content.add_tree(shown, may_leave=False).digest == digest
     except MlctlError:
         return False
-
-
-def code_of_jobs(store: WorkspaceStore) -> Iterator[tuple[str, str | None]]:
-    """Each job, and the digest of its code, None when it has none."""
-    for row in store.database.each("SELECT name, plan FROM jobs JOIN plans ON plans.job = jobs.sequence"):
-        yield row["name"], from_json(row["plan"]).get("code_digest")
-
-
-def existing_nodes(store: WorkspaceStore) -> set[str]:
-    """The texts of the nodes (entities/lineage.py) of all assets and jobs."""
-    assets = store.database.each("SELECT kind, name, version FROM assets")
-    jobs = store.database.each("SELECT name FROM jobs")
-    return {"/".join(row) for row in assets} | {f"{JOB}/{row['name']}" for row in jobs}
 
 
 def _put_aside(store: WorkspaceStore, shelf: str, digest: str) -> None:

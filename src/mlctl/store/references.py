@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from mlctl.entities.lineage import JOB, Node
 from mlctl.store.database import Database
+from mlctl.store.rows import from_json
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _JOB = re.compile(r"jobs/([A-Za-z0-9][A-Za-z0-9_.-]*)/")
@@ -22,6 +24,19 @@ def mentioned_digests(database: Database) -> set[str]:
     for text in _texts(database):
         found.update(_DIGEST.findall(text))
     return found
+
+
+def existing_nodes(database: Database) -> set[str]:
+    """The texts of the nodes (entities/lineage.py) of all assets and jobs."""
+    assets = database.each("SELECT kind, name, version FROM assets")
+    jobs = database.each("SELECT name FROM jobs")
+    return {Node(*row).text for row in assets} | {Node(JOB, row["name"]).text for row in jobs}
+
+
+def code_of_jobs(database: Database) -> Iterator[tuple[str, str | None]]:
+    """Each job, and the digest of its code, None when it has none."""
+    for row in database.each("SELECT name, plan FROM jobs JOIN plans ON plans.job = jobs.sequence"):
+        yield row["name"], from_json(row["plan"]).get("code_digest")
 
 
 def jobs_mentioned_by_jobs(database: Database) -> Iterator[tuple[str, set[str]]]:

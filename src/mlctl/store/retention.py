@@ -13,7 +13,7 @@ from mlctl.entities.asset import ASSET_KINDS
 from mlctl.entities.job import TERMINAL_STATUSES
 from mlctl.entities.lineage import JOB, Node
 from mlctl.store.database import Database
-from mlctl.store.references import jobs_mentioned_by_jobs
+from mlctl.store.references import existing_nodes, jobs_mentioned_by_jobs
 
 _ASSETS = "SELECT kind, name, version, created_at FROM assets WHERE archived = 1 ORDER BY kind, name, sequence DESC"
 _JOBS = (
@@ -92,7 +92,7 @@ def _holders(database: Database, candidates: set[Node]) -> dict[Node, list[Node 
         if text in by_text:
             holders.setdefault(by_text[text], []).append(holder)
 
-    existing = _existing(database)
+    existing = existing_nodes(database)
     for row in database.each("SELECT downstream, upstream FROM links"):
         kind = row["downstream"].partition("/")[0]
         if row["upstream"] in by_text and (kind not in (*ASSET_KINDS, JOB) or row["downstream"] in existing):
@@ -110,15 +110,6 @@ def _holders(database: Database, candidates: set[Node]) -> dict[Node, list[Node 
             for other in mentioned:
                 hold(f"{JOB}/{other}", by_text.get(f"{JOB}/{name}", f"{JOB}/{name}"))
     return holders
-
-
-def _existing(database: Database) -> set[str]:
-    """The texts of the nodes of all assets and jobs."""
-    assets = database.each("SELECT kind, name, version FROM assets")
-    jobs = database.each("SELECT name FROM jobs")
-    return {Node(row["kind"], row["name"], row["version"]).text for row in assets} | {
-        f"{JOB}/{row['name']}" for row in jobs
-    }
 
 
 def _remove_asset(connection: sqlite3.Connection, node: Node) -> bool:

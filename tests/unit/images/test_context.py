@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from mlctl.errors import NotFoundError
-from mlctl.images.context import context_files, ignore_rules, mirror_dockerfile, write_files_tar, write_tar
+from mlctl.images.context import (
+    context_digest,
+    context_files,
+    ignore_rules,
+    mirror_dockerfile,
+    write_files_tar,
+    write_tar,
+)
 
 
 def _context(folder: Path, files: dict[str, str]) -> Path:
@@ -76,6 +83,16 @@ def test_digest_depends_on_content_and_nothing_else(tmp_path: Path) -> None:
     executable = _digest(folder)
     (folder / "a").write_text("2")
     assert len({first, executable, _digest(folder), _digest(folder, salt="other")}) == 4
+
+
+def test_the_digest_of_a_context_is_that_of_its_tar_and_not_of_what_is_ignored(tmp_path: Path) -> None:
+    folder = _context(tmp_path, {"a": "1", ".dockerignore": "b\n"})
+    assert context_digest(folder, "Dockerfile") == _digest(folder, salt="Dockerfile")
+    before = context_digest(folder, "Dockerfile")
+    (folder / "b").write_text("ignored")
+    assert context_digest(folder, "Dockerfile") == before
+    (folder / "a").write_text("2")
+    assert context_digest(folder, "Dockerfile") != before
 
 
 def test_links_are_sent_as_links_and_hard_links_as_files(tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ from enum import Enum
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlctl.errors import UsageError
 from mlctl.output.encode import to_plain
-from mlctl.output.formats import Look, render, to_yaml
+from mlctl.output.formats import Look, render, to_spec, to_yaml
 from mlctl.output.query import QueryFailedError, apply_query, check_query
+from mlctl.spec.reader import read_text
 
 PLAIN = Look()
 
@@ -154,3 +157,50 @@ def _without_colour(text: str) -> str:
     for code in ("31", "32", "34", "36", "0"):
         text = text.replace(f"\x1b[{code}m", "")
     return text
+
+
+_TEXTS = st.text(st.characters(blacklist_categories=["Cs"]), max_size=30) | st.sampled_from(
+    [
+        "1e3",
+        "yes",
+        "012",
+        "0o17",
+        "1:30",
+        "2024-01-01",
+        "~",
+        "null",
+        "=",
+        "<<",
+        "- a",
+        "a: b",
+        "#",
+        "a\n b \n",
+        "\n",
+        " a",
+    ]
+)
+_VALUES = st.recursive(
+    _TEXTS | st.integers() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(_TEXTS, _VALUES, min_size=1, max_size=4))
+def test_a_spec_reads_back_as_the_same_data_in_the_same_order(data: dict[str, object]) -> None:
+    read = read_text(to_spec(data), source="").data
+    assert read == data
+    assert list(read) == list(data)
+
+
+def test_a_spec_is_written_as_people_write_it() -> None:
+    shared = {"a": 1}
+    data = {
+        "command": "one\ntwo ${{inputs.x}}\n",
+        "inputs": {"x": "1e3", "y": 0.1, "z": "plain"},
+        "b": shared,
+        "c": shared,
+    }
+    assert to_spec(data) == (
+        'command: |\n  one\n  two ${{inputs.x}}\ninputs:\n  x: "1e3"\n  y: 0.1\n  z: plain\nb:\n  a: 1\nc:\n  a: 1\n'
+    )

@@ -190,6 +190,16 @@ def test_a_flipped_bit_is_refused_or_without_meaning(filled: OpenRegistry, far: 
     assert refused > 100
 
 
+def test_a_flipped_bit_in_a_packed_file_is_refused(filled: OpenRegistry, far: OpenRegistry, tmp_path: Path) -> None:
+    path = write(filled, tmp_path / "a.tar.gz")
+    whole = path.read_bytes()
+    for place in random.Random(3).sample(range(10, len(whole)), 40):
+        data = bytearray(whole)
+        data[place] ^= 4
+        path.write_bytes(data)
+        is_refused(far, path)
+
+
 EVIL: dict[str, Callable[[list[Member]], list[Member]]] = {
     "a file behind": lambda members: [*members, member_of("extra", b"x")],
     "a name twice": lambda members: [*members, members[-1]],

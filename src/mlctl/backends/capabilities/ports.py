@@ -67,7 +67,7 @@ PORTS: tuple[Row, ...] = (
             kubernetes=approximated("read with a secret or identity of the cluster"),
             azureml=refused("Azure ML reads local paths, https, wasbs, abfss and azureml: addresses"),
         )
-        for form, here in (("<s3>", _YOUR_IDENTITY), ("<bucket>", _NOT_READABLE))
+        for form, here in (("<aws bucket>", _YOUR_IDENTITY), ("<bucket>", _NOT_READABLE))
     ),
     row(
         "inputs.*.path",

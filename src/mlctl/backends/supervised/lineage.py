@@ -18,9 +18,8 @@ def job_links(
 ) -> list[Link]:
     """Everything that the job uses, each with its role.
 
-    `plan`: as the store keeps it, with `code_digest` and `build_digest`. `job_of_run`: whose process opened a run;
-    None for a run without a job. Addresses of inputs are those that `job show`
-    prints, so that no signature gets into the lineage.
+    `plan`: as the store keeps it, with `code_digest` and `build_digest`. `job_of_run`: whose process opened an MLflow
+    run, None for nobody's. Addresses of inputs are those that `job show` prints: no signature gets into the lineage.
     """
     job = Node(JOB, record.name)
     return [Link(used, job, role) for used, role in _used(record, plan, job_of_run)]
@@ -58,12 +57,10 @@ def _used(
 
 
 def _node(text: str, kind: str, job_of_run: Callable[[str], str | None] = lambda run: run) -> Node:
-    """What a text of a spec refers to; an asset of a registry keeps its registry in its name."""
+    """What a text of a spec refers to; an asset of a registry is named by its address, as `share` does."""
     reference = parse(text)
-    if reference.kind == ASSET:
-        version = reference.version or f"@{reference.label or 'latest'}"
-        place = f"azureml://registries/{reference.registry}/" if reference.registry else ""
-        return Node(kind, f"{place}{reference.name}", version)
+    if reference.kind == ASSET and reference.registry is None:
+        return Node(kind, reference.name or "", reference.version or f"@{reference.label or 'latest'}")
     job = reference.job or ""
     if reference.kind == JOB_OUTPUT:
         return Node(JOB, job)

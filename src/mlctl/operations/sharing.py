@@ -1,0 +1,70 @@
+"""Assets of a workspace go into a shared registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from mlctl.assets.places import local_place
+from mlctl.assets.registration import ANONYMOUS, keep_files
+from mlctl.entities.asset import COMPONENT, Asset
+from mlctl.entities.lineage import Link, node_of
+from mlctl.registry.copying import publish
+from mlctl.registry.known import OpenRegistry
+from mlctl.spec.references import ASSET, DATASTORE, parse
+from mlctl.store.workspaces import WorkspaceStore
+
+
+def put(asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, now: float) -> Asset:
+    """Copy an asset of the workspace, or one that is to become one, into a registry; it keeps name and version.
+
+    Data that only points to a datastore of the workspace is stored with its files, as nobody else has the datastore.
+    Components without a name that it holds go along. Repeating it changes nothing. Raises ConflictError for a version
+    that is there with other content, NotFoundError for files that are gone.
+    """
+    if asset.content is None and asset.path is not None and parse(asset.path).kind == DATASTORE:
+        kept = keep_files(store, local_place(asset.path, store))
+        asset = replace(asset, content=kept.content, path=kept.path)
+
+    def shared_inner(text: str) -> str:
+        reference = parse(text)
+        if reference.kind != ASSET or reference.registry or reference.name != ANONYMOUS:
+            return text
+        inner = store.assets.get(COMPONENT, ANONYMOUS, reference.version or "")
+        return put(inner, store, registry, now=now).reference
+
+    if asset.kind == COMPONENT:
+        asset = replace(asset, document=_with_texts(asset.document, shared_inner))
+    return publish(asset, store, registry, now=now)
+
+
+def share(asset: Asset, store: WorkspaceStore, registry: OpenRegistry, *, name: str, version: str, now: float) -> Asset:
+    """As `put`, under that name and version, and noted in the lineage."""
+    shared = put(replace(asset, name=name, version=version, anonymous=False), store, registry, now=now)
+    store.links.add([Link(node_of(asset), node_of(shared), "shared as")])
+    return shared
+
+
+def dangling_references(asset: Asset) -> list[str]:
+    """What the spec of an asset names that only its workspace has, sorted: nobody else can follow it."""
+    found: set[str] = set()
+
+    def look(text: str) -> str:
+        reference = parse(text)
+        is_here = reference.registry is None and reference.name != ANONYMOUS
+        if is_here and reference.kind in (ASSET, DATASTORE):
+            found.add(text)
+        return text
+
+    _with_texts(asset.document, look)
+    return sorted(found)
+
+
+def _with_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """The value with every text in it changed; keys stay."""
+    if isinstance(value, dict):
+        return {key: _with_texts(inner, change) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_texts(inner, change) for inner in value]
+    return change(value) if isinstance(value, str) else value
