@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from mlctl.entities.command_job import CommandJob
     from mlctl.entities.compute import Compute
-    from mlctl.entities.endpoint import Deployment
+    from mlctl.entities.endpoint import Deployment, Endpoint
     from mlctl.entities.job import JobRecord
     from mlctl.entities.metric import Metric
     from mlctl.entities.online_deployment import OnlineDeployment
@@ -138,7 +138,10 @@ class Endpoints(Protocol):
         """Whether somebody does."""
 
     def router(self, name: str) -> dict[str, Any] | None:
-        """What the router says of itself: {"pid", "started", "port"}; None before it was ready once."""
+        """What the router says of itself: {"pid", "started", "port"}; None when none answers."""
+
+    def is_routed(self, endpoint: Endpoint) -> bool:
+        """Whether the router follows the endpoint's traffic and auth_mode."""
 
     def stop(self, name: str) -> None:
         """Stop router and replicas, letting requests finish; returns when they are gone. Raises UnavailableError."""

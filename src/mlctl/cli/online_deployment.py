@@ -10,7 +10,18 @@ import typer
 from mlctl.cli.command import Accepted, Result, command
 from mlctl.cli.names import complete_deployments, complete_endpoints
 from mlctl.cli.online_endpoint import Local, desk_of
-from mlctl.cli.options import POLICY, File, ForceString, NewName, NoWait, Operations, OptionalFile, SetValues, Yes
+from mlctl.cli.options import (
+    POLICY,
+    File,
+    ForceString,
+    NewName,
+    NoWait,
+    Operations,
+    OptionalFile,
+    SetValues,
+    Yes,
+    lower_case,
+)
 from mlctl.cli.verbs import changed_fields, confirm
 from mlctl.cli.words import FLAG
 from mlctl.context import Context
@@ -23,12 +34,24 @@ Name = Annotated[
 ]
 Endpoint = Annotated[
     str,
-    typer.Option("--endpoint-name", "-e", metavar="ENDPOINT", autocompletion=complete_endpoints, help="Its endpoint."),
+    typer.Option(
+        "--endpoint-name",
+        "-e",
+        metavar="ENDPOINT",
+        autocompletion=complete_endpoints,
+        callback=lower_case,
+        help="Its endpoint.",
+    ),
 ]
 OptionalEndpoint = Annotated[
     str | None,
     typer.Option(
-        "--endpoint-name", "-e", metavar="ENDPOINT", autocompletion=complete_endpoints, help="Wins over the YAML."
+        "--endpoint-name",
+        "-e",
+        metavar="ENDPOINT",
+        autocompletion=complete_endpoints,
+        callback=lower_case,
+        help="Wins over the YAML.",
     ),
 ]
 BackendName = Annotated[
@@ -60,7 +83,7 @@ def create(
     del local
     if all_traffic and no_wait:
         raise UsageError("--all-traffic waits for the deployment to answer", hint="leave --no-wait out")
-    fields = {"name": name, "endpoint_name": endpoint_name.lower() if endpoint_name else None}
+    fields = {"name": name, "endpoint_name": endpoint_name}
     return _deploy(context, file, fields, overrides=set_, backend=backend, no_wait=no_wait, all_traffic=all_traffic)
 
 
@@ -82,7 +105,7 @@ def update(
 
     del local
     if file is not None:
-        fields = {"name": name, "endpoint_name": endpoint_name.lower() if endpoint_name else None}
+        fields = {"name": name, "endpoint_name": endpoint_name}
         return _deploy(context, file, fields, backend=backend, no_wait=no_wait, update=True)
     if not name or not endpoint_name:
         raise UsageError("online-deployment update needs --name and --endpoint-name, or a file")

@@ -18,6 +18,7 @@ from mlctl.cli.options import (
     OptionalFile,
     SetValues,
     Yes,
+    lower_case,
 )
 from mlctl.cli.verbs import changed_fields, confirm
 from mlctl.cli.words import FLAG
@@ -27,7 +28,10 @@ from mlctl.operations.endpoints import EndpointDesk
 from mlctl.settings.user import current_user
 
 EndpointName = Annotated[
-    str, typer.Option("--name", "-n", metavar="ENDPOINT", autocompletion=complete_endpoints, help="Name.")
+    str,
+    typer.Option(
+        "--name", "-n", metavar="ENDPOINT", autocompletion=complete_endpoints, callback=lower_case, help="Name."
+    ),
 ]
 Traffic = Annotated[
     str | None, typer.Option("--traffic", "-r", metavar="NAME=PERCENT…", help='Percents, such as "blue=90 green=10".')
@@ -62,8 +66,9 @@ def create(
     no_wait: NoWait = False,
 ) -> dict[str, Any]:
     """Create an endpoint: an address that stays, with keys. It listens on loopback unless --host says otherwise."""
+    from mlctl.operations.answering import wait_until_it_answers
     from mlctl.operations.endpoints import create as create_endpoint
-    from mlctl.operations.endpoints import describe, wait_until_it_answers
+    from mlctl.operations.endpoints import describe
 
     del local
     desk = desk_of(context)
@@ -114,7 +119,7 @@ def update(
     from mlctl.operations.endpoints import show as show_endpoint
     from mlctl.operations.endpoints import update as update_endpoint
 
-    del local, no_wait
+    del local
     desk = desk_of(context)
     before = show_endpoint(desk, name)
     changes: dict[str, Any] = _from_file(file)
@@ -127,7 +132,7 @@ def update(
             {**before, **changes}, operations, force_string=force_string, updatable=updatable, kind="online-endpoint"
         )
     what = "traffic" if {"traffic", "mirror_traffic"} & changes.keys() else "update"
-    return update_endpoint(desk, name, changes, what=what)
+    return update_endpoint(desk, name, changes, what=what, wait=not no_wait)
 
 
 @command(accepted=POLICY)

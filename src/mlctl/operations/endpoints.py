@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlctl.entities.clock import Clock, iso_time
 from mlctl.entities.endpoint import AAD, AUTH_MODES, KEY, ONLINE, TOKEN, Endpoint
 from mlctl.errors import ConflictError, UnavailableError, UnsupportedError, UsageError
+from mlctl.operations.answering import wait_until_it_answers, wait_until_it_is_routed
 
 if TYPE_CHECKING:
     from mlctl.backends.base import Backend, Endpoints
@@ -67,7 +67,7 @@ def create(
         name=str(data["name"]).lower(),
         auth_mode=_auth_mode(data.get("auth_mode"), warnings),
         host=host or "127.0.0.1",
-        port=port if port is not None else _free_port(desk),
+        port=port or 0,
         description=data.get("description"),
         tags=_texts(data.get("tags")),
         properties=_texts(data.get("properties")),
@@ -81,12 +81,9 @@ def create(
         raise ConflictError(f"port {port} of {endpoint.host} is taken", hint="take another, or leave --port out")
     if data.get("traffic") and any(data["traffic"].values()):
         warnings.append("traffic is left at 0: the endpoint has no deployments yet; set it with online-endpoint update")
-    from mlctl.serving.keys import new_keys, save_keys
-
-    served = desk.endpoints()
-    desk.store.endpoints.insert(endpoint)
-    save_keys(served.folder(endpoint.name), new_keys())
-    served.look_after(endpoint.name)
+    endpoint = _insert(desk, endpoint)
+    _make_keys(desk, endpoint.name)
+    desk.endpoints().look_after(endpoint.name)
     return endpoint, tuple(warnings)
 
 
@@ -137,8 +134,9 @@ def update(
     changes: Mapping[str, Any],
     *,
     what: str = "update",
+    wait: bool = True,
 ) -> dict[str, Any]:
-    """Change description, tags, properties, auth_mode, traffic or mirror traffic; takes effect at once.
+    """Change description, tags, properties, auth_mode, traffic or mirror traffic; with `wait`, requests follow it then.
 
     Raises NotFoundError for a deployment that is not there, ConflictError for one that never answered, UsageError for
     percents that make no sense.
@@ -155,9 +153,11 @@ def update(
         given["auth_mode"] = _auth_mode(given["auth_mode"], [])
     if "traffic" in given or "mirror_traffic" in given:
         _refuse_both(given.get("traffic", endpoint.traffic), given.get("mirror_traffic", endpoint.mirror_traffic))
-    changed = desk.store.endpoints.update(replace(endpoint, **given), what, by=desk.user, at=desk.clock.now())
+    changed = desk.store.endpoints.update(endpoint, what, by=desk.user, at=desk.clock.now(), **given)
     if not changed.stopped:
         desk.endpoints().look_after(name)
+        if wait:
+            wait_until_it_is_routed(desk, changed)
     return describe(desk, changed)
 
 
@@ -165,8 +165,8 @@ def start(desk: EndpointDesk, name: str, *, wait: bool = True) -> dict[str, Any]
     """Start an endpoint with its deployments again, after a stop or a reboot. Raises NotFoundError."""
     endpoint = desk.store.endpoints.get(ONLINE, name)
     if endpoint.stopped:
-        endpoint = replace(endpoint, stopped=False)
-        endpoint = desk.store.endpoints.update(endpoint, "start", by=desk.user, at=desk.clock.now())
+        endpoint = desk.store.endpoints.update(endpoint, "start", by=desk.user, at=desk.clock.now(), stopped=False)
+    _make_keys(desk, name)
     desk.endpoints().look_after(name)
     if wait:
         wait_until_it_answers(desk, endpoint)
@@ -175,8 +175,8 @@ def start(desk: EndpointDesk, name: str, *, wait: bool = True) -> dict[str, Any]
 
 def stop(desk: EndpointDesk, name: str) -> dict[str, Any]:
     """Stop router and replicas; what is wanted is kept. Raises NotFoundError, UnavailableError."""
-    endpoint = replace(desk.store.endpoints.get(ONLINE, name), stopped=True)
-    endpoint = desk.store.endpoints.update(endpoint, "stop", by=desk.user, at=desk.clock.now())
+    endpoint = desk.store.endpoints.get(ONLINE, name)
+    endpoint = desk.store.endpoints.update(endpoint, "stop", by=desk.user, at=desk.clock.now(), stopped=True)
     desk.endpoints().stop(name)
     return describe(desk, endpoint)
 
@@ -185,10 +185,11 @@ def delete(desk: EndpointDesk, name: str) -> None:
     """Stop an endpoint and forget it with its deployments, keys and history. Raises NotFoundError, UnavailableError."""
     endpoint = desk.store.endpoints.get(ONLINE, name)
     served = desk.endpoints()
-    desk.store.endpoints.update(replace(endpoint, stopped=True), "delete", by=desk.user, at=desk.clock.now())
+    desk.store.endpoints.update(endpoint, "delete", by=desk.user, at=desk.clock.now(), stopped=True)
     served.stop(name)
-    desk.store.endpoints.delete(ONLINE, name)
+    # the row last: whoever is interrupted here can delete it again
     served.remove(name)
+    desk.store.endpoints.delete(ONLINE, name)
 
 
 def credentials(desk: EndpointDesk, name: str) -> dict[str, Any]:
@@ -222,20 +223,30 @@ def regenerate(desk: EndpointDesk, name: str, key_type: str) -> dict[str, Any]:
     return credentials(desk, name)
 
 
-def wait_until_it_answers(desk: EndpointDesk, endpoint: Endpoint, *, patience: float = 30.0) -> None:
-    """Wait until the router listens. Raises UnavailableError with its last words."""
-    give_up = time.monotonic() + patience
-    while time.monotonic() < give_up:
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            if probe.connect_ex((_shown_host(endpoint.host), endpoint.port)) == 0:
-                return
-        time.sleep(0.05)
-    folder = desk.endpoints().folder(endpoint.name)
-    raise UnavailableError(
-        f"endpoint '{endpoint.name}' does not listen on port {endpoint.port} after {patience:g} s",
-        hint=f"its router's words are in {folder / 'router.log'}",
-    )
+def _insert(desk: EndpointDesk, endpoint: Endpoint) -> Endpoint:
+    """Keep a new endpoint, with a port of its own when it has none yet."""
+    if endpoint.port:
+        desk.store.endpoints.insert(endpoint)
+        return endpoint
+    while True:
+        candidate = replace(endpoint, port=_free_port(desk))
+        try:
+            desk.store.endpoints.insert(candidate)
+        except ConflictError as error:
+            # somebody who makes another endpoint now was given the same port
+            if "port" not in error.details:
+                raise
+        else:
+            return candidate
+
+
+def _make_keys(desk: EndpointDesk, name: str) -> None:
+    """Keys, unless there are some: whoever made the endpoint may have been killed before it had them."""
+    from mlctl.serving.keys import FILE, new_keys, save_keys
+
+    folder = desk.endpoints().folder(name)
+    if not (folder / FILE).exists():
+        save_keys(folder, new_keys())
 
 
 def _checked_traffic(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from mlctl.entities.endpoint import KEY, ONLINE
 from mlctl.errors import AuthError, MlctlError, NotFoundError, UnavailableError
-from mlctl.operations.endpoints import EndpointDesk, wait_until_it_answers
+from mlctl.operations.answering import wait_until_it_answers
+from mlctl.operations.endpoints import EndpointDesk
 
 _PATIENCE = 300.0
 """Seconds for an answer: the deployment's own limit ends earlier."""

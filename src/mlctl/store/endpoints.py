@@ -15,6 +15,13 @@ _JSON = ("tags", "properties", "traffic", "mirror_traffic", "document", "error",
 _ENDPOINT = tuple(field.name for field in fields(Endpoint))
 _DEPLOYMENT = tuple(field.name for field in fields(Deployment))
 _CHANGE = tuple(field.name for field in fields(EndpointChange))
+_PUT = tuple(name for name in _DEPLOYMENT if name not in ("endpoint", "name", "active", "created_at", "created_by"))
+
+_FORGET_PLANS = """
+DELETE FROM deployment_plans WHERE endpoint = ?1 AND deployment = ?2 AND generation NOT IN
+(SELECT generation FROM deployments WHERE endpoint = ?1 AND name = ?2
+ UNION SELECT active FROM deployments WHERE endpoint = ?1 AND name = ?2)
+"""
 
 Endpoints = list[Endpoint]
 Deployments = list[Deployment]
@@ -36,6 +43,11 @@ class EndpointTable:
                     hint=f"change it with: mlctl {endpoint.kind}-endpoint update -n {endpoint.name}",
                     details={"name": endpoint.name},
                 )
+            taken = connection.execute("SELECT name FROM endpoints WHERE port = ? AND port > 0", (endpoint.port,))
+            if (other := taken.fetchone()) is not None:
+                raise ConflictError(
+                    f"port {endpoint.port} belongs to the endpoint '{other['name']}'", details={"port": endpoint.port}
+                )
             _insert(connection, "endpoints", _ENDPOINT, endpoint)
 
     def get(self, kind: str, name: str) -> Endpoint:
@@ -50,18 +62,25 @@ class EndpointTable:
         rows = self._database.read("SELECT * FROM endpoints WHERE kind = ? ORDER BY name", (kind,))
         return [Endpoint(**_values(row, _ENDPOINT)) for row in rows]
 
-    def update(self, endpoint: Endpoint, what: str, *, by: str, at: float) -> Endpoint:
-        """Replace what is kept of an endpoint, and note in its history what was done. Raises NotFoundError."""
-        changed = replace(endpoint, modified_at=at)
-        columns = [column for column in _ENDPOINT if column not in ("name", "created_at", "created_by")]
+    def update(self, endpoint: Endpoint, what: str, *, by: str, at: float, **changes: Any) -> Endpoint:
+        """Change fields of an endpoint, and note in its history what was done; the endpoint as it is then.
+
+        Fields that are not named stay as others left them. Raises NotFoundError, also for a deployment in the traffic
+        that is gone by now.
+        """
+        given = {**changes, "modified_at": at}
         with self._database.write() as connection:
-            settings = ", ".join(f"{column} = ?" for column in columns)
-            values = [_encode(column, getattr(changed, column)) for column in columns]
+            for deployment in {**changes.get("traffic", {}), **changes.get("mirror_traffic", {})}:
+                sql = "SELECT 1 FROM deployments WHERE endpoint = ? AND name = ?"
+                if not connection.execute(sql, (endpoint.name, deployment)).fetchone():
+                    raise NotFoundError(f"endpoint '{endpoint.name}' has no deployment '{deployment}' any more")
+            settings = ", ".join(f"{column} = ?" for column in given)
+            values = [_encode(column, value) for column, value in given.items()]
             sql = f"UPDATE endpoints SET {settings} WHERE name = ?"
             if connection.execute(sql, (*values, endpoint.name)).rowcount == 0:
                 raise self._not_found(endpoint.kind, endpoint.name)
             _note(connection, endpoint.name, what, by=by, at=at)
-        return changed
+        return self.get(endpoint.kind, endpoint.name)
 
     def delete(self, kind: str, name: str) -> None:
         """Forget an endpoint with its deployments and its history. Raises NotFoundError."""
@@ -71,7 +90,10 @@ class EndpointTable:
             connection.execute("DELETE FROM endpoint_changes WHERE endpoint = ?", (name,))
 
     def put_deployment(self, deployment: Deployment, plan: dict[str, Any], what: str, *, by: str, at: float) -> None:
-        """Keep a new deployment, or a new generation of one, with its plan. Raises NotFoundError for no endpoint."""
+        """Keep a new deployment, or a new generation of one, with its plan; what answers now stays what it is.
+
+        Raises NotFoundError for no endpoint, ConflictError unless the generation is `next_generation`.
+        """
         with self._database.write() as connection:
             if not connection.execute("SELECT 1 FROM endpoints WHERE name = ?", (deployment.endpoint,)).fetchone():
                 raise self._not_found("online", deployment.endpoint)
@@ -79,16 +101,26 @@ class EndpointTable:
                 "SELECT generation FROM deployments WHERE endpoint = ? AND name = ?",
                 (deployment.endpoint, deployment.name),
             ).fetchone()
-            if (known["generation"] if known else 0) + 1 != deployment.generation:
+            if self.next_generation(deployment.endpoint, deployment.name) != deployment.generation:
                 raise _changed_meanwhile(deployment, exists=known is not None)
             if known:
-                _update_deployment(connection, deployment, _DEPLOYMENT[2:])
+                # the keeper may have let a generation take over since `deployment` was read
+                _update_deployment(connection, deployment, _PUT)
             else:
                 _insert(connection, "deployments", _DEPLOYMENT, deployment)
             key = (deployment.endpoint, deployment.name, deployment.generation)
             sql = "INSERT OR REPLACE INTO deployment_plans (endpoint, deployment, generation, plan) VALUES (?, ?, ?, ?)"
             connection.execute(sql, (*key, to_json(plan)))
+            connection.execute(_FORGET_PLANS, (deployment.endpoint, deployment.name))
             _note(connection, deployment.endpoint, what, by=by, at=at)
+
+    def next_generation(self, endpoint: str, name: str) -> int:
+        """The number of a deployment's next generation. Numbers do not come back when a deployment is deleted and made
+        anew: processes and folders of the old one may still be there.
+        """
+        rows = self._database.read("SELECT deployments FROM endpoint_changes WHERE endpoint = ?", (endpoint,))
+        used = (from_json(row["deployments"]).get(name, {}).get("generation", 0) for row in rows)
+        return max(used, default=0) + 1
 
     def deployment(self, endpoint: str, name: str) -> Deployment:
         """One deployment. Raises NotFoundError."""
@@ -129,10 +161,20 @@ class EndpointTable:
             return _update_deployment(connection, changed, tuple(changes), generation=deployment.generation)
 
     def delete_deployment(self, endpoint: str, name: str, *, by: str, at: float) -> None:
-        """Forget a deployment. Raises NotFoundError."""
+        """Forget a deployment. Raises NotFoundError, and ConflictError while it has traffic."""
         self.deployment(endpoint, name)
         with self._database.write() as connection:
+            row = connection.execute("SELECT traffic, mirror_traffic FROM endpoints WHERE name = ?", (endpoint,))
+            traffic, mirror = (from_json(text) for text in row.fetchone())
+            if live := traffic.pop(name, 0) or mirror.pop(name, 0):
+                raise ConflictError(
+                    f"deployment '{name}' gets {live} % of the traffic of '{endpoint}'",
+                    hint=f'move it first: mlctl online-endpoint update -n {endpoint} --traffic "{name}=0 …"',
+                )
             connection.execute("DELETE FROM deployments WHERE endpoint = ? AND name = ?", (endpoint, name))
+            sql = "UPDATE endpoints SET traffic = ?, mirror_traffic = ? WHERE name = ?"
+            mirror.pop(name, 0)
+            connection.execute(sql, (to_json(traffic), to_json(mirror), endpoint))
             _note(connection, endpoint, f"delete {name}", by=by, at=at)
 
     def history(self, endpoint: str) -> History:

@@ -239,7 +239,7 @@ class Workspaces:
     def delete(self, name: str, *, force: bool = False) -> None:
         """Remove the workspace with all its jobs; of a linked folder only what mlctl made there.
 
-        Raises ConflictError while jobs run or wait, unless `force`.
+        Raises ConflictError while jobs run or wait or an online endpoint is not stopped, unless `force`.
         """
         store = self.open(name, create_default=False)
         if not force:
@@ -351,4 +351,11 @@ def _check_idle(store: WorkspaceStore) -> None:
             f"jobs run or wait in workspace '{store.name}': {', '.join(names[:10])}{' …' if names[10:] else ''}",
             hint="cancel them, or wait for them, and try again",
             details={"jobs": names},
+        )
+    serving = [endpoint.name for endpoint in store.endpoints.list("online") if not endpoint.stopped]
+    if serving:
+        raise ConflictError(
+            f"endpoints of workspace '{store.name}' are not stopped: {', '.join(serving)}",
+            hint=f"mlctl online-endpoint stop -n {serving[0]}, or delete it, and try again",
+            details={"endpoints": serving},
         )

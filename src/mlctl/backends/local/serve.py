@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mlctl.backends.local.runner import system_path
 from mlctl.backends.served.layout import GenerationFolder
+from mlctl.backends.served.plan import shared_plan, with_server
 from mlctl.backends.supervised.submitter import PASSED_ON, extra_patterns, matching
 from mlctl.entities.environment import Requirements
 from mlctl.entities.online_deployment import OnlineDeployment
@@ -18,10 +18,7 @@ from mlctl.errors import UnsupportedError
 from mlctl.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-SERVER = "azureml-inference-server-http"
-"""The server in Azure ML's own images."""
+    pass
 
 _START = """\
 # Azure ML's inference server listens on all addresses; here only the router may reach it.
@@ -52,29 +49,6 @@ def plan_deployment(deployment: OnlineDeployment, environment: ResolvedEnvironme
         },
         **shared_plan(deployment),
     }
-
-
-def shared_plan(deployment: OnlineDeployment) -> dict[str, Any]:
-    """The part of a plan that is the same on every back end of this machine."""
-    return {
-        "model": asdict(deployment.model) if deployment.model else None,
-        "code": deployment.code,
-        "script": deployment.script,
-        "no_code": deployment.no_code,
-        "variables": dict(deployment.variables),
-        "instances": deployment.instances,
-        "readiness": asdict(deployment.readiness),
-        "liveness": asdict(deployment.liveness),
-        "requests": asdict(deployment.requests),
-        "routes": {name: route.path for name, route in deployment.routes.items()},
-        "collector": deployment.collector,
-    }
-
-
-def with_server(packages: Sequence[str]) -> list[str]:
-    """The packages of a deployment, with the inference server unless they name it."""
-    named = any(line.replace("_", "-").lower().startswith(SERVER) for line in packages)
-    return [*packages] if named else [*packages, SERVER]
 
 
 def prepare_replicas(

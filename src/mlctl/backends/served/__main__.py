@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
+import signal
 import sys
 from pathlib import Path
 
 from mlctl.backends.served.keeper import Keeper
+from mlctl.backends.served.keeping import WAKE, LockHeldError, hold_lock
 from mlctl.backends.served.layout import EndpointFolder
 from mlctl.entities.clock import Clock
 from mlctl.store.workspaces import open_workspace
+
+_PATIENCE = 1.0
+"""Whoever asks whether there is a keeper holds the lock for a moment."""
 
 
 def main(workspace: str, name: str, cwd: str) -> int:
     """Keep the endpoint until it is gone; 0 at once when somebody else does."""
     folder = EndpointFolder(Path(workspace) / "endpoints" / name)
-    descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    # whoever sees the lock may wake the keeper before it listens
+    signal.signal(WAKE, signal.SIG_IGN)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        with hold_lock(folder, patience=_PATIENCE):
+            asyncio.run(Keeper(open_workspace(Path(workspace), Clock()), name, cwd).run())
+    except LockHeldError:
         return 0
-    os.truncate(descriptor, 0)
-    os.write(descriptor, str(os.getpid()).encode())
-    asyncio.run(Keeper(open_workspace(Path(workspace), Clock()), name, cwd).run())
     return 0
 
 

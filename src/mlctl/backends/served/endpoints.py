@@ -7,12 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlctl.backends.served.keeping import endpoint_folder, ensure_keeper, keeper_of, stop_keeper
+from mlctl.backends.served.keeping import endpoint_folder, ensure_keeper, keeper_of, stop_endpoint
 from mlctl.backends.served.layout import read_json
 from mlctl.backends.served.verdicts import last_lines
-from mlctl.entities.endpoint import Deployment
+from mlctl.backends.supervised.processes import is_alive
+from mlctl.entities.endpoint import Deployment, Endpoint
+from mlctl.entities.job import ProcessId
 from mlctl.entities.online_deployment import OnlineDeployment
-from mlctl.errors import NotFoundError, UnavailableError
+from mlctl.errors import InvalidSpecError, NotFoundError, UnavailableError
+from mlctl.serving.routes import load_routes, load_state
 from mlctl.settings import Settings
 from mlctl.store.workspaces import WorkspaceStore
 
@@ -46,16 +49,29 @@ class ServedEndpoints:
 
     def router(self, name: str) -> dict[str, Any] | None:
         """See `base.Endpoints`."""
-        found: dict[str, Any] | None = read_json(self.folder(name) / "router.json")
-        return found
+        folder = endpoint_folder(self._store, name)
+        told, started = read_json(folder.root / "router.json"), (read_json(folder.state) or {}).get("router")
+        if not told or not started or told["pid"] != started["pid"]:
+            return None
+        return dict(told) if is_alive(ProcessId(started["pid"], started["started"])) else None
+
+    def is_routed(self, endpoint: Endpoint) -> bool:
+        """See `base.Endpoints`."""
+        folder = self.folder(endpoint.name)
+        try:
+            routes, state = load_routes(folder), load_state(folder)
+        except (NotFoundError, InvalidSpecError):
+            return False
+        weights = {one.name: one.weight for one in routes.deployments if one.weight}
+        mirror = {one.name: one.mirror for one in routes.deployments if one.mirror}
+        wanted = [{k: v for k, v in found.items() if v} for found in (endpoint.traffic, endpoint.mirror_traffic)]
+        is_written = [weights, mirror] == wanted and routes.auth_mode == endpoint.auth_mode
+        return is_written and state is not None and state.version >= routes.version
 
     def stop(self, name: str) -> None:
         """See `base.Endpoints`."""
         folder = endpoint_folder(self._store, name)
-        if keeper_of(folder) is None:
-            # replicas of a keeper that died are stopped by one that takes them over
-            ensure_keeper(self._store, self._settings, name)
-        if not stop_keeper(folder):
+        if not stop_endpoint(folder):
             raise UnavailableError(
                 f"endpoint '{name}' does not stop", hint=f"its keeper's words are in {folder.log}; try again"
             )

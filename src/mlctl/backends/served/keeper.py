@@ -12,33 +12,34 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from mlctl.backends.served.generations import Generation, end_preparation, prepare, watch_of
+from mlctl.backends.served.keeping import WAKE, end_leftovers
 from mlctl.backends.served.layout import EndpointFolder, read_json, write_json
 from mlctl.backends.served.replicas import (
     READY,
     STARTING,
     STOPPING,
     Replica,
-    Watch,
     adopt_replica,
     probe,
     start_replica,
 )
 from mlctl.backends.served.routing import Router, routes_of
-from mlctl.backends.served.verdicts import ended_at_start, not_ready, preparation_failed
+from mlctl.backends.served.verdicts import ended_at_start, not_ready
+from mlctl.backends.supervised.processes import ENDPOINT_MARK, identify
 from mlctl.entities.endpoint import FAILED, SUCCEEDED, Deployment, Endpoint
-from mlctl.entities.online_deployment import Probe
 from mlctl.errors import MlctlError, NotFoundError
 from mlctl.store.workspaces import WorkspaceStore
 
 _TICK = 0.1
 _CALM = 0.5
+_AGAIN = 1.0
 _ATTEMPTS = 3
 """How often a replica of a new generation may end before it is given up."""
 
@@ -47,52 +48,51 @@ _GRACE = 10.0
 """Seconds that a replica has to end after SIGTERM."""
 
 
-@dataclass
-class _Generation:
-    """One generation of a deployment that is being prepared or runs."""
-
-    deployment: str
-    number: int
-    plan: dict[str, Any]
-    watch: Watch
-    preparation: subprocess.Popen[bytes] | None = None
-    prepared: bool = False
-    deaths: int = 0
-    start_again: float = 0.0
-    failed: bool = False
-
-
 class Keeper:
     """Keeps one endpoint. `cwd`: where settings are looked for by the preparation."""
 
     def __init__(self, store: WorkspaceStore, name: str, cwd: str) -> None:
         self._store, self._name, self._cwd = store, name, cwd
         self._folder = EndpointFolder(store.folder / "endpoints" / name)
-        self._generations: dict[tuple[str, int], _Generation] = {}
+        self._generations: dict[tuple[str, int], Generation] = {}
         self._replicas: list[Replica] = []
         self._probing: dict[tuple[str, int, int], asyncio.Task[None]] = {}
         self._router = Router(self._folder)
         self._ending = False
+        self._woken = asyncio.Event()
+        self._mark = {ENDPOINT_MARK: str(self._folder.root)}
+        self._kept: dict[str, Any] = {}
 
     async def run(self) -> None:
         """Until the endpoint is gone or stopped, or this process is told to end (SIGTERM); then all is stopped."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
+        loop.add_signal_handler(WAKE, self._woken.set)
         self._adopt()
-        while True:
+        while not self._ending:
             try:
                 endpoint, wanted = self._wanted()
+                if endpoint.stopped:
+                    break
+                self._reconcile(endpoint, wanted)
             except NotFoundError:
                 break
-            if endpoint.stopped or self._ending:
-                break
-            self._reconcile(endpoint, wanted)
-            await asyncio.sleep(_CALM if self._is_calm(wanted) else _TICK)
+            except (OSError, MlctlError) as error:
+                # a full disk, a locked database: what runs goes on, and so does this
+                self._say(f"{error}; tried again")
+                wanted = {}
+                await asyncio.sleep(_AGAIN)
+            if not self._folder.lock.exists():
+                break  # somebody removed the workspace
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), _CALM if wanted and self._is_calm(wanted) else _TICK)
+            self._woken.clear()
         await self._stop_all()
 
     def _end(self) -> None:
         self._ending = True
+        self._woken.set()
 
     def _wanted(self) -> tuple[Endpoint, dict[str, Deployment]]:
         endpoint = self._store.endpoints.get("online", self._name)
@@ -105,11 +105,12 @@ class Keeper:
             for number in sorted({deployment.generation, deployment.active} - {0}):
                 self._advance(deployment, number)
         self._judge(wanted)
-        self._retire(wanted)
         self._probe()
+        # before anything is stopped: the router must have left a replica when it ends
         self._router.route(routes_of(endpoint, self._active(wanted), self._folder))
         self._router.look_after(now=time.monotonic())
-        write_json(self._folder.state, self._state())
+        self._retire(wanted)
+        self._keep_state()
 
     def _advance(self, deployment: Deployment, number: int) -> None:
         """Prepare a generation, then keep as many replicas of it running as are wanted."""
@@ -117,7 +118,10 @@ class Keeper:
         if generation is None or generation.failed:
             return
         if not generation.prepared:
-            self._prepare(generation)
+            words = [str(self._store.folder), self._name, generation.deployment, str(generation.number), self._cwd]
+            folder = self._folder.generation(generation.deployment, generation.number)
+            if (error := prepare(generation, folder, words, self._mark)) is not None:
+                self._fail(generation, error)
             return
         now = time.monotonic()
         mine = [one for one in self._replicas if one.key[:2] == (deployment.name, number) and one.state != STOPPING]
@@ -129,7 +133,7 @@ class Keeper:
             if one.index >= int(generation.plan["instances"]):
                 self._stop(one)
 
-    def _generation(self, deployment: Deployment, number: int) -> _Generation | None:
+    def _generation(self, deployment: Deployment, number: int) -> Generation | None:
         name, key = deployment.name, (deployment.name, number)
         # an earlier keeper may have given it up
         given_up = deployment.provisioning_state == FAILED and number == deployment.generation
@@ -138,41 +142,16 @@ class Keeper:
                 plan = self._store.endpoints.plan(self._name, name, number)
             except NotFoundError:
                 return None
-            self._generations[key] = _Generation(name, number, plan, _watch(plan), failed=given_up)
+            self._generations[key] = Generation(name, number, plan, watch_of(plan), failed=given_up)
         return self._generations[key]
 
-    def _prepare(self, generation: _Generation) -> None:
-        """Build environment or image and lay out code and model, in a process of its own: it may take minutes."""
-        folder = self._folder.generation(generation.deployment, generation.number)
-        if folder.launch.exists():
-            generation.prepared = True
-            return
-        if generation.preparation is None:
-            folder.root.mkdir(parents=True, exist_ok=True)
-            words = [str(self._store.folder), self._name, generation.deployment, str(generation.number), self._cwd]
-            with folder.build_log.open("ab") as log:
-                generation.preparation = subprocess.Popen(
-                    [sys.executable, "-m", "mlctl.backends.served.prepare", *words],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
-        elif generation.preparation.poll() is not None:
-            generation.prepared = folder.launch.exists()
-            if not generation.prepared:
-                self._fail(generation, preparation_failed(folder, generation.preparation.returncode))
-            generation.preparation = None
-
-    def _start(self, generation: _Generation, index: int, now: float) -> None:
+    def _start(self, generation: Generation, index: int, now: float) -> None:
         folder = self._folder.generation(generation.deployment, generation.number)
         launch = json.loads(folder.launch.read_bytes())
         try:
-            self._replicas.append(
-                start_replica(
-                    launch, generation.deployment, generation.number, index, folder.replica_log(index), now=now
-                )
-            )
+            words = (launch, generation.deployment, generation.number, index, folder.replica_log(index))
+            taken = [one.port for one in self._replicas]
+            self._replicas.append(start_replica(*words, now=now, mark=self._mark, taken=taken))
         except OSError as error:
             self._fail(generation, {"code": "StartFailed", "message": f"cannot start a replica: {error}"})
 
@@ -214,11 +193,11 @@ class Keeper:
                     generation.deaths = 0
                     self._say(f"{deployment.name} generation {deployment.generation} answers")
 
-    def _is_active(self, generation: _Generation) -> bool:
+    def _is_active(self, generation: Generation) -> bool:
         found = self._store.endpoints.find_deployment(self._name, generation.deployment)
         return found is not None and found.active == generation.number
 
-    def _fail(self, generation: _Generation, error: dict[str, Any]) -> None:
+    def _fail(self, generation: Generation, error: dict[str, Any]) -> None:
         """Give a generation up. What answered before goes on; the deployment says why."""
         generation.failed = True
         for one in self._replicas:
@@ -243,11 +222,10 @@ class Keeper:
         for key, generation in list(self._generations.items()):
             found = wanted.get(key[0])
             if found is None or key[1] not in (found.generation, found.active):
-                if generation.preparation is not None and generation.preparation.poll() is None:
-                    generation.preparation.terminate()
-                if not any(one.key[:2] == key for one in self._replicas):
+                preparing = end_preparation(generation)
+                if not preparing and not any(one.key[:2] == key for one in self._replicas):
                     del self._generations[key]
-                    self._remove_folder(key)
+                    self._folder.remove_generation(*key)
 
     def _stop(self, one: Replica) -> None:
         """SIGTERM when its time to finish is over, SIGKILL when it does not go."""
@@ -293,41 +271,46 @@ class Keeper:
             if found is not None:
                 self._replicas.append(found)
         self._router.adopt(known.get("router"))
+        self._remove_strangers()
 
-    def _state(self) -> dict[str, Any]:
-        return {"replicas": [one.describe() for one in self._replicas], "router": self._router.describe()}
+    def _remove_strangers(self) -> None:
+        """Folders of deployments that were deleted while there was no keeper."""
+        wanted = {found.name: found for found in self._store.endpoints.deployments(self._name)}
+        for name, number in self._folder.generations():
+            found = wanted.get(name)
+            is_used = any(one.key[:2] == (name, number) for one in self._replicas)
+            if not is_used and (found is None or number not in (found.generation, found.active)):
+                self._folder.remove_generation(name, number)
+
+    def _keep_state(self) -> None:
+        state = {
+            "replicas": [one.describe() for one in self._replicas],
+            "router": self._router.describe(),
+            "preparations": [
+                {"pid": found.pid, "started": found.started}
+                for one in self._generations.values()
+                if one.preparation is not None and (found := identify(one.preparation.pid)) is not None
+            ],
+        }
+        if state != self._kept:
+            write_json(self._folder.state, state)
+            self._kept = state
 
     async def _stop_all(self) -> None:
         """The router first: it finishes its requests while the replicas still answer."""
         await self._router.stop()
+        for generation in self._generations.values():
+            end_preparation(generation)
         for number in (signal.SIGTERM, signal.SIGKILL):
             for one in self._replicas:
                 one.signal(number)
             give_up = time.monotonic() + _GRACE
             while any(one.is_running for one in self._replicas) and time.monotonic() < give_up:
                 await asyncio.sleep(_TICK)
-        self._replicas = []
         with suppress(OSError, MlctlError):
-            write_json(self._folder.state, self._state())
-
-    def _remove_folder(self, key: tuple[str, int]) -> None:
-        import shutil
-
-        shutil.rmtree(self._folder.generation(*key).root, ignore_errors=True)
+            end_leftovers(self._folder)
 
     def _say(self, text: str) -> None:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
         sys.stderr.write(f"{stamp} {text}\n")
         sys.stderr.flush()
-
-
-def _watch(plan: dict[str, Any]) -> Watch:
-    readiness, liveness = Probe(**plan["readiness"]), Probe(**plan["liveness"])
-    routes = plan["routes"]
-    return Watch(
-        readiness,
-        liveness,
-        routes.get("readiness", "/"),
-        routes.get("liveness", "/"),
-        budget=float(readiness.initial_delay + readiness.period * readiness.failure_threshold),
-    )

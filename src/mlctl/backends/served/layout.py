@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,17 @@ class EndpointFolder:
         """One generation of a deployment."""
         return GenerationFolder(self.root / "deployments" / deployment / str(generation))
 
-    def deployment(self, deployment: str) -> Path:
-        """All generations of a deployment."""
-        return self.root / "deployments" / deployment
+    def generations(self) -> list[tuple[str, int]]:
+        """Deployment and number of each generation that has a folder."""
+        found = self.root.glob("deployments/*/*")
+        return [(path.parent.name, int(path.name)) for path in found if path.name.isdigit()]
+
+    def remove_generation(self, deployment: str, generation: int) -> None:
+        """Remove the folder of a generation that nothing runs from."""
+        folder = self.generation(deployment, generation).root
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            folder.parent.rmdir()
 
 
 def write_json(path: Path, value: Any, *, mode: int = 0o600) -> None:
@@ -92,9 +102,14 @@ def write_json(path: Path, value: Any, *, mode: int = 0o600) -> None:
     incoming.replace(path)
 
 
+def open_log(path: Path) -> BinaryIO:
+    """A log to add to; a new one is its owner's alone."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+
+
 def read_json(path: Path) -> Any:
-    """What a file holds; None when it is not there."""
+    """What a file holds; None when it is not there, or damaged by a machine that lost power."""
     try:
         return json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return None

@@ -6,6 +6,7 @@ is written to `error.json` ({"code", "message", "hint", "log"}) for the keeper.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sys
@@ -28,9 +29,17 @@ def main(workspace: str, endpoint: str, deployment: str, generation: str, cwd: s
     """Prepare; 0 when `launch.json` is there."""
     store = open_workspace(Path(workspace), Clock())
     folder = EndpointFolder(Path(workspace) / "endpoints" / endpoint).generation(deployment, int(generation))
-    plan = store.endpoints.plan(endpoint, deployment, int(generation))
+    with (folder.root / "prepare.lock").open("w") as lock:
+        # a keeper that was killed left one at work
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.launch.exists():
+            return 0
+        return _prepare_once(store, store.endpoints.plan(endpoint, deployment, int(generation)), folder, Path(cwd))
+
+
+def _prepare_once(store: WorkspaceStore, plan: dict[str, Any], folder: GenerationFolder, cwd: Path) -> int:
     try:
-        launch = prepare(store, load(environ=os.environ, cwd=Path(cwd)), plan, folder)
+        launch = prepare(store, load(environ=os.environ, cwd=cwd), plan, folder)
     except MlctlError as error:
         told = {"code": error.code, "message": error.message, "log": last_lines(folder.build_log)}
         write_json(folder.root / "error.json", {**told, **({"hint": error.hint} if error.hint else {})})

@@ -7,16 +7,18 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlctl.backends.served.layout import open_log
 from mlctl.backends.supervised.processes import identify, is_alive
 from mlctl.entities.job import ProcessId
 from mlctl.entities.online_deployment import Probe
 
-STARTING, READY, UNHEALTHY, STOPPING = "starting", "ready", "unhealthy", "stopping"
+STARTING, READY, STOPPING = "starting", "ready", "stopping"
 
 _FAST = 0.2
 """Seconds between probes of a replica that is starting."""
@@ -86,17 +88,27 @@ class Replica:
 
 
 def start_replica(
-    launch: dict[str, Any], deployment: str, generation: int, index: int, log: Path, *, now: float
+    launch: dict[str, Any],
+    deployment: str,
+    generation: int,
+    index: int,
+    log: Path,
+    *,
+    now: float,
+    mark: Mapping[str, str],
+    taken: Collection[int] = (),
 ) -> Replica:
-    """Start a replica on a free port of loopback. Raises OSError when the program cannot be started."""
-    port = free_port()
+    """Start a replica on a free port of loopback that is none of `taken`: ports of replicas that do not listen yet.
+
+    Raises OSError when the program cannot be started. `mark`: a variable by which its processes are found.
+    """
+    port = next(port for port in iter(free_port, None) if port not in taken)
     argv = [str(word).replace("{port}", str(port)).replace("{index}", str(index)) for word in launch["argv"]]
-    variables = {name: text.replace("{port}", str(port)) for name, text in launch["variables"].items()}
-    with log.open("ab") as stream:
+    with open_log(log) as stream:
         child = subprocess.Popen(
             argv,
             cwd=launch["cwd"],
-            env=variables,
+            env={**launch["variables"], **mark},
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
@@ -111,7 +123,7 @@ def adopt_replica(facts: dict[str, Any], log: Path, *, now: float) -> Replica | 
     process = ProcessId(facts["pid"], facts["started"])
     if not is_alive(process):
         return None
-    state = facts["state"] if facts["state"] in (READY, STOPPING) else STARTING
+    state = str(facts["state"])
     return Replica(
         facts["deployment"], facts["generation"], facts["index"], facts["port"], process, log,
         state=state, started=now,
@@ -138,15 +150,15 @@ class Watch:
 
 
 async def probe(replica: Replica, watch: Watch, *, now: float) -> None:
-    """One probe, and what follows from it: ready, not ready any more, or to be started anew (`stopping`)."""
+    """One probe, and what follows from it: ready, or to be ended and started anew (`stopping`)."""
     starting = replica.state == STARTING
-    rule = watch.readiness if starting or replica.state == UNHEALTHY else watch.liveness
+    rule = watch.readiness if starting else watch.liveness
     path = watch.readiness_path if rule is watch.readiness else watch.liveness_path
     answered = await _answers(replica.port, path, rule.timeout)
     replica.next_probe = now + (_FAST if starting else rule.period)
     if answered:
         replica.successes, replica.failures = replica.successes + 1, 0
-        if replica.state in (STARTING, UNHEALTHY) and replica.successes >= rule.success_threshold:
+        if starting and replica.successes >= rule.success_threshold:
             replica.state = READY
     elif not starting:
         replica.successes, replica.failures = 0, replica.failures + 1

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from mlctl.backends.served.layout import EndpointFolder
-from mlctl.backends.supervised.processes import identify, is_alive
+from mlctl.backends.served.layout import EndpointFolder, open_log
+from mlctl.backends.supervised.processes import ENDPOINT_MARK, identify, is_alive
 from mlctl.entities.endpoint import Deployment, Endpoint
 from mlctl.entities.job import ProcessId
 from mlctl.errors import InvalidSpecError, NotFoundError
@@ -53,12 +53,13 @@ class Router:
         if self._is_running() or now < self._next_start:
             return
         self._next_start = now + _PAUSE
-        with self._folder.router_log.open("ab") as log:
+        with open_log(self._folder.router_log) as log:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "mlctl.serving.router", str(self._folder.root)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env={**os.environ, ENDPOINT_MARK: str(self._folder.root)},
                 start_new_session=True,
             )
         self._process = identify(self._child.pid)
