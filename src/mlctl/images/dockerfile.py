@@ -82,6 +82,20 @@ fi
 chmod -R a+rwX "$target"
 """
 
+_ADD = f"""\
+#!/bin/sh
+# Adds packages to the Python that the image has. Written by mlctl.
+set -eu
+export PIP_PROGRESS_BAR=off PIP_BREAK_SYSTEM_PACKAGES=1
+for name in python3 python; do
+    if command -v "$name" >/dev/null 2>&1; then
+        exec "$name" -m pip install --no-cache-dir --disable-pip-version-check -r {PREFIX}/requirements.txt
+    fi
+done
+echo "mlctl: the image has no python3, so the inference server cannot be installed in it" >&2
+exit 91
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRecipe:
@@ -121,6 +135,24 @@ def write_recipe(
         files["environment.yaml"] = json.dumps(_without_prefix(conda), indent=2, sort_keys=True).encode()
     if conversion_error:
         files["conversion-error.txt"] = f"mlctl: {conversion_error}\n".encode()
+    if ca_bundle is not None:
+        files["ca-bundle.pem"] = ca_bundle
+    files["Dockerfile"] = _dockerfile(image, files, pip).encode()
+    digest = files_digest(files, salt=json.dumps(pip, sort_keys=True))
+    return ImageRecipe(f"{REPOSITORY}:{digest[:32]}", files, {**pip, **(proxies or {})})
+
+
+def write_addition(
+    image: str,
+    packages: Iterable[str],
+    *,
+    ca_bundle: bytes | None = None,
+    pip_arguments: str | None = None,
+    proxies: Mapping[str, str] | None = None,
+) -> ImageRecipe:
+    """The recipe for `image` with packages in its own Python, beside those that it has. Arguments as `write_recipe`."""
+    pip = pip_variables(shlex.split(pip_arguments or ""))
+    files = {"requirements.txt": "".join(f"{line}\n" for line in packages).encode(), "install.sh": _ADD.encode()}
     if ca_bundle is not None:
         files["ca-bundle.pem"] = ca_bundle
     files["Dockerfile"] = _dockerfile(image, files, pip).encode()

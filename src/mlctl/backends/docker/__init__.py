@@ -1,4 +1,4 @@
-"""Jobs as containers of a Docker or Podman engine on this machine."""
+"""Jobs and endpoints as containers of a Docker or Podman engine on this machine."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from mlctl.errors import InvalidSpecError, MlctlError
 
 if TYPE_CHECKING:
     from mlctl.backends.base import Plan
+    from mlctl.backends.served.layout import GenerationFolder
     from mlctl.backends.supervised.payload import Place
     from mlctl.backends.supervised.runner import Run, Runner
     from mlctl.entities.command_job import CommandJob
     from mlctl.entities.compute import Compute
+    from mlctl.entities.environment import Environment
+    from mlctl.entities.online_deployment import OnlineDeployment
     from mlctl.environments.resolution import ResolvedEnvironment
     from mlctl.settings import Settings
     from mlctl.store.workspaces import WorkspaceStore
@@ -30,10 +33,11 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
     The engine is reached by `health` and by the job's supervisor; `submit` only looks whether somebody listens.
     """
     from mlctl.backends.docker.plan import plan_job
+    from mlctl.backends.served.endpoints import ServedEndpoints
     from mlctl.backends.supervised.jobs import SupervisedJobs
 
     def plan(job: CommandJob, compute: Compute, place: Place) -> Plan:
-        environment, conversion_error = _resolve(job, settings)
+        environment, conversion_error = _resolve(job.environment, settings)
         mirrors = settings.pairs("images.mirrors")
         return plan_job(job, compute, place, environment, mirrors, conversion_error=conversion_error)
 
@@ -45,7 +49,16 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
     def look(compute: Compute | None = None) -> Health:
         return health(settings, compute.settings.get("host") if compute else None)
 
-    return Backend(name="docker", jobs=SupervisedJobs(settings, store, plan, check), health=look)
+    def plan_deployment(deployment: OnlineDeployment) -> dict[str, Any]:
+        from mlctl.backends.docker.serve import plan_deployment as plan_served
+
+        environment, conversion_error = _resolve(deployment.environment, settings)
+        mirrors = settings.pairs("images.mirrors")
+        return plan_served(deployment, environment, mirrors, conversion_error=conversion_error)
+
+    endpoints = ServedEndpoints(settings, store, plan_deployment)
+    jobs = SupervisedJobs(settings, store, plan, check)
+    return Backend(name="docker", jobs=jobs, health=look, endpoints=endpoints)
 
 
 def runner(run: Run) -> Runner:
@@ -53,6 +66,20 @@ def runner(run: Run) -> Runner:
     from mlctl.backends.docker.runner import DockerRunner
 
     return DockerRunner(run)
+
+
+def prepare_replicas(plan: dict[str, Any], folder: GenerationFolder, **world: Any) -> dict[str, Any]:
+    """How a replica of a deployment is started; see `served.prepare`."""
+    from mlctl.backends.docker.serve import prepare_replicas as prepare
+
+    return prepare(plan, folder, **world)
+
+
+def abandon_replicas(folder: Path, settings: Settings) -> None:
+    """Remove what killed replicas of the endpoint in `folder` left on the engine."""
+    from mlctl.backends.docker.serve import remove_containers
+
+    remove_containers(settings, folder)
 
 
 def abandon(name: str, payload: dict[str, Any], settings: Settings) -> None:
@@ -95,7 +122,7 @@ def health(settings: Settings, host: str | None = None) -> Health:
     return Health(ok=True, facts=facts)
 
 
-def _resolve(job: CommandJob, settings: Settings) -> tuple[ResolvedEnvironment, str | None]:
+def _resolve(environment: Environment, settings: Settings) -> tuple[ResolvedEnvironment, str | None]:
     """The environment, and why its conda file cannot be had with pip: the image may have conda itself."""
     from mlctl.environments.curated import load_table
     from mlctl.environments.resolution import resolve
@@ -103,9 +130,9 @@ def _resolve(job: CommandJob, settings: Settings) -> tuple[ResolvedEnvironment, 
     table_file = settings.text("environments.map")
     table = load_table(Path(table_file) if table_file else None)
     try:
-        return resolve(job.environment, table), None
+        return resolve(environment, table), None
     except InvalidSpecError as error:
-        if job.environment.conda is None or job.environment.image is None:
+        if environment.conda is None or environment.image is None:
             raise
-        plain = resolve(replace(job.environment, conda=None), table)
-        return replace(plain, conda=job.environment.conda), error.message
+        plain = resolve(replace(environment, conda=None), table)
+        return replace(plain, conda=environment.conda), error.message

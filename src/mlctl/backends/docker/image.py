@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,21 +15,27 @@ from mlctl.backends.docker.refusals import explain_pull
 from mlctl.entities.environment import Requirements
 from mlctl.errors import AuthError, NotFoundError, UnavailableError
 from mlctl.images.context import context_files, mirror_dockerfile, write_files_tar, write_tar
-from mlctl.images.dockerfile import REPOSITORY, proxy_variables, write_recipe
+from mlctl.images.dockerfile import REPOSITORY, ImageRecipe, proxy_variables, write_addition, write_recipe
 from mlctl.images.names import apply_mirrors, parse_image
 from mlctl.settings import Settings
 
 MANAGED = {"mlctl.managed-by": "mlctl"}
 """Label on every image and container that mlctl makes."""
 
+_WHERE_JOBS_KEEP_IT = "the build log is above; it is kept in azureml-logs/20_image_build_log.txt"
 _PROGRESS_SECONDS = 10.0
 _ONCE = frozenset({"Already exists", "Pull complete", "Download complete"})
 
 
 class ImageMaker:
-    """Makes images of one job ready. `log` takes whole lines of what a user should see."""
+    """Makes images of one job or deployment ready. `log` takes whole lines of what a user should see; `hint` says
+    where they are kept.
+    """
 
-    def __init__(self, engine: Engine, settings: Settings, cache: Path, log: BinaryIO) -> None:
+    def __init__(
+        self, engine: Engine, settings: Settings, cache: Path, log: BinaryIO, *, hint: str = _WHERE_JOBS_KEEP_IT
+    ) -> None:
+        self._hint = hint
         self._engine, self._settings, self._cache, self._log = engine, settings, cache, log
 
     def ensure(self, wanted: Mapping[str, Any]) -> str:
@@ -78,11 +84,26 @@ class ImageMaker:
             pip_arguments=settings.text("environments.pip_arguments"),
             proxies=proxies(settings),
         )
+        return self._build_recipe(recipe, f"{wanted['image']} with the packages of {origin}", platform)
+
+    def add(self, image: str, packages: Sequence[str]) -> str:
+        """The name of an image that is `image` with further packages in its own Python. Raises as `ensure`."""
+        settings = self._settings
+        recipe = write_addition(
+            image,
+            packages,
+            ca_bundle=read_ca_bundle(settings),
+            pip_arguments=settings.text("environments.pip_arguments"),
+            proxies=proxies(settings),
+        )
+        return self._build_recipe(recipe, f"{image} with {', '.join(packages)}", None)
+
+    def _build_recipe(self, recipe: ImageRecipe, what: str, platform: str | None) -> str:
         with self._once(recipe.tag):
             if self._engine.image(recipe.tag) is not None:
                 self._say(f"image {recipe.tag} was built before and is used again")
                 return recipe.tag
-            self._say(f"building image {recipe.tag}: {wanted['image']} with the packages of {origin}")
+            self._say(f"building image {recipe.tag}: {what}")
             with tempfile.TemporaryFile() as tar:
                 write_files_tar(recipe.files, tar)
                 self._build(tar, recipe.tag, "Dockerfile", recipe.build_args, platform)
@@ -127,7 +148,7 @@ class ImageMaker:
             words = next((line for line in reversed(last) if line.startswith("mlctl: ")), "")
             raise UnavailableError(
                 f"the image could not be built: {words.removeprefix('mlctl: ') or text}",
-                hint="the build log is above; it is kept in azureml-logs/20_image_build_log.txt",
+                hint=self._hint,
             ) from error
         self._say(f"built image {tag} in {time.monotonic() - started:.1f} s")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mlctl.backends import module_of
 from mlctl.backends.served.keeping import endpoint_folder, ensure_keeper, keeper_of, stop_endpoint
 from mlctl.backends.served.layout import read_json
 from mlctl.backends.served.verdicts import last_lines
@@ -75,6 +76,10 @@ class ServedEndpoints:
             raise UnavailableError(
                 f"endpoint '{name}' does not stop", hint=f"its keeper's words are in {folder.log}; try again"
             )
+        for backend in sorted({one.backend for one in self._store.endpoints.deployments(name)}):
+            abandon = getattr(module_of(backend), "abandon_replicas", None)
+            if abandon is not None:
+                abandon(folder.root, self._settings)
 
     def remove(self, name: str) -> None:
         """See `base.Endpoints`."""
