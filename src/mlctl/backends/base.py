@@ -134,6 +134,9 @@ class Endpoints(Protocol):
     def look_after(self, name: str) -> None:
         """See to it that somebody makes what runs equal to what is wanted; returns at once."""
 
+    def command(self, name: str) -> list[str]:
+        """The words of a process that does so until the endpoint is stopped; it ends with 0 when somebody else does."""
+
     def is_kept(self, name: str) -> bool:
         """Whether somebody does."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mlctl.cli.command import Accepted, command
+from mlctl.cli.command import Accepted, Result, command
 from mlctl.cli.names import complete_endpoints
 from mlctl.cli.options import (
     POLICY,
@@ -82,11 +82,22 @@ def create(
 
 
 @command(accepted=(_WEB,))
-def show(context: Context, *, name: EndpointName, local: Local = False) -> dict[str, Any]:
+def show(
+    context: Context,
+    *,
+    name: EndpointName,
+    systemd_unit: Annotated[
+        bool, typer.Option("--systemd-unit", help="Print a unit that starts it after a reboot instead.")
+    ] = False,
+    local: Local = False,
+) -> dict[str, Any] | Result:
     """Show an endpoint: its address, traffic and whether it runs."""
     from mlctl.operations.endpoints import show as show_endpoint
+    from mlctl.operations.services import systemd_unit as write_unit
 
     del local
+    if systemd_unit:
+        return Result(log=[write_unit(desk_of(context), name).encode()])
     return show_endpoint(desk_of(context), name)
 
 

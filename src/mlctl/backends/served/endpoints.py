@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlctl.backends import module_of
-from mlctl.backends.served.keeping import endpoint_folder, ensure_keeper, keeper_of, stop_endpoint
+from mlctl.backends.served.keeping import endpoint_folder, ensure_keeper, keeper_command, keeper_of, stop_endpoint
 from mlctl.backends.served.layout import read_json
 from mlctl.backends.served.verdicts import last_lines
 from mlctl.backends.supervised.processes import is_alive
@@ -43,6 +43,10 @@ class ServedEndpoints:
     def look_after(self, name: str) -> None:
         """See `base.Endpoints`."""
         ensure_keeper(self._store, self._settings, name)
+
+    def command(self, name: str) -> list[str]:
+        """See `base.Endpoints`."""
+        return keeper_command(self._store, name)
 
     def is_kept(self, name: str) -> bool:
         """See `base.Endpoints`."""

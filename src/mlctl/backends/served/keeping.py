@@ -85,6 +85,11 @@ def _lock(descriptor: int, kind: int) -> bool:
     return True
 
 
+def keeper_command(store: WorkspaceStore, name: str) -> list[str]:
+    """The words that start the keeper of an endpoint, which finds its settings from where they are said."""
+    return [sys.executable, "-m", "mlctl.backends.served", str(store.folder.absolute()), name, str(Path.cwd())]
+
+
 def ensure_keeper(store: WorkspaceStore, settings: Settings, name: str) -> None:
     """Start the keeper of an endpoint unless it runs. It outlives the terminal and this process."""
     folder = endpoint_folder(store, name)
@@ -99,7 +104,7 @@ def ensure_keeper(store: WorkspaceStore, settings: Settings, name: str) -> None:
         environ.pop(mark, None)
     with open_log(folder.log) as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "mlctl.backends.served", str(store.folder), name, str(Path.cwd())],
+            keeper_command(store, name),
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -45,6 +45,7 @@ async def _serve(folder: Path, say: Say) -> None:
     os.chdir(folder)
     _allow_files()
     # one router starts at a time; the lock is gone with the process that has it
+    Path("router.lock").touch(mode=0o600)
     with Path("router.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         predecessor = find_predecessor()
