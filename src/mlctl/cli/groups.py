@@ -23,6 +23,8 @@ class Entry(NamedTuple):
 
 
 _SPECS = (
+    ("datastore", "datastores"),
+    ("connection", "connections"),
     ("online-endpoint", "online endpoints"),
     ("online-deployment", "online deployments"),
     ("batch-endpoint", "batch endpoints"),
@@ -48,6 +50,18 @@ ENTRIES: tuple[Entry, ...] = (
         "environment", "mlctl.cli.environment", "Environments: images and packages with versions.", family="environment"
     ),
     Entry("component", "mlctl.cli.component", "Components: steps of pipelines with versions.", family="component"),
+    Entry(
+        "online-endpoint",
+        "mlctl.cli.online_endpoint",
+        "Addresses with keys, in front of deployments.",
+        family="online-endpoint",
+    ),
+    Entry(
+        "online-deployment",
+        "mlctl.cli.online_deployment",
+        "Models that answer behind an endpoint.",
+        family="online-deployment",
+    ),
     Entry(
         "datastore", "mlctl.cli.datastore", "Storage under a name: blob, data lake, S3, folders.", family="datastore"
     ),

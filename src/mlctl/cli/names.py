@@ -31,6 +31,29 @@ def complete_assets(ctx: typer.Context, incomplete: str) -> list[str]:
     return _quietly(lambda context: context.store.assets.names(group or "", incomplete), ctx)
 
 
+def complete_endpoints(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Online endpoints that begin with the word."""
+    return _quietly(
+        lambda context: [one.name for one in context.store.endpoints.list("online") if one.name.startswith(incomplete)],
+        ctx,
+    )
+
+
+def complete_deployments(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Deployments that begin with the word, of the endpoint given before or of all."""
+    given = ctx.params.get("endpoint_name")
+    return _quietly(
+        lambda context: [
+            found.name
+            for one in context.store.endpoints.list("online")
+            if given in (None, one.name)
+            for found in context.store.endpoints.deployments(one.name)
+            if found.name.startswith(incomplete)
+        ],
+        ctx,
+    )
+
+
 def complete_datastores(ctx: typer.Context, incomplete: str) -> list[str]:
     """Datastores of the workspace that begin with the word."""
     return _quietly(lambda context: _beginning(context.store.datastores.list(), incomplete), ctx)

@@ -93,6 +93,21 @@ chmod -R a+rwX "$target"
 """
 
 
+_ADD = f"""\
+#!/bin/sh
+# Adds packages to the Python that the image has. Written by mlctl.
+set -eu
+export PIP_PROGRESS_BAR=off PIP_BREAK_SYSTEM_PACKAGES=1
+for name in python3 python; do
+    if command -v "$name" >/dev/null 2>&1; then
+        exec "$name" -m pip install --no-cache-dir --disable-pip-version-check -r {PREFIX}/requirements.txt
+    fi
+done
+echo "mlctl: the image has no python3, so the inference server cannot be installed in it" >&2
+exit 91
+"""
+
+
 def write_recipe(
     image: str,
     requirements: Requirements,
@@ -120,6 +135,32 @@ def write_recipe(
         files["environment.yaml"] = json.dumps(_without_prefix(conda), indent=2, sort_keys=True).encode()
     if conversion_error:
         files["conversion-error.txt"] = f"mlctl: {conversion_error}\n".encode()
+    return _recipe(image, files, pip, ca_bundle=ca_bundle, proxies=proxies, platform=platform)
+
+
+def write_addition(
+    image: str,
+    packages: Iterable[str],
+    *,
+    ca_bundle: bytes | None = None,
+    pip_arguments: str | None = None,
+    proxies: Mapping[str, str] | None = None,
+) -> ImageRecipe:
+    """The recipe for `image` with packages in its own Python, beside those that it has. Arguments as `write_recipe`."""
+    pip = pip_variables(shlex.split(pip_arguments or ""))
+    files = {"requirements.txt": "".join(f"{line}\n" for line in packages).encode(), "install.sh": _ADD.encode()}
+    return _recipe(image, files, pip, ca_bundle=ca_bundle, proxies=proxies)
+
+
+def _recipe(
+    image: str,
+    files: dict[str, bytes],
+    pip: Mapping[str, str],
+    *,
+    ca_bundle: bytes | None,
+    proxies: Mapping[str, str] | None,
+    platform: str | None = None,
+) -> ImageRecipe:
     # certificates and passwords are how packages are fetched: with others, the image is the same
     sources = {name: without_credentials(value) for name, value in pip.items()}
     salt = json.dumps([_dockerfile(image, files, {}, hidden=False), sources, platform], sort_keys=True)

@@ -7,14 +7,14 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlctl.entities.environment import Environment, Requirements
 from mlctl.errors import NotFoundError, UnsupportedError
 from mlctl.images.context import context_files, mirror_dockerfile
-from mlctl.images.dockerfile import pip_variables, proxy_variables, without_credentials, write_recipe
+from mlctl.images.dockerfile import pip_variables, proxy_variables, without_credentials, write_addition, write_recipe
 from mlctl.images.names import apply_mirrors
 from mlctl.images.recipe import ImageRecipe, Part
 from mlctl.images.wanted import resolve_for_image, wanted_image
@@ -59,6 +59,17 @@ def recipe_of(wanted: Mapping[str, Any], settings: Settings, *, platform: str | 
         pip_arguments=settings.text("environments.pip_arguments"),
         proxies=proxies(settings),
         platform=platform,
+    )
+
+
+def addition_of(image: str, packages: Sequence[str], settings: Settings) -> ImageRecipe:
+    """The recipe for an image with further packages in its own Python. Raises NotFoundError as `recipe_of`."""
+    return write_addition(
+        image,
+        packages,
+        ca_bundle=read_ca_bundle(settings),
+        pip_arguments=settings.text("environments.pip_arguments"),
+        proxies=proxies(settings),
     )
 
 

@@ -93,6 +93,28 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         Column("Engine", "engine"),
         Column("Created", "created_at"),
     ),
+    "online-endpoint list": (
+        Column("Name", "name"),
+        Column("State", "state"),
+        Column("Traffic", "traffic"),
+        Column("ProvisioningState", "provisioning_state"),
+        Column("ScoringUri", "scoring_uri"),
+    ),
+    "online-endpoint history": (
+        Column("Number", "number"),
+        Column("At", "at"),
+        Column("By", "by"),
+        Column("What", "what"),
+        Column("Weights", "weights"),
+    ),
+    "online-deployment list": (
+        Column("Name", "name"),
+        Column("EndpointName", "endpoint_name"),
+        Column("ProvisioningState", "provisioning_state"),
+        Column("InstanceCount", "instance_count"),
+        Column("Backend", "backend"),
+        Column("Model", "model"),
+    ),
     "registry list": (
         Column("Name", "name"),
         Column("Path", "path"),

@@ -11,10 +11,12 @@ from mlctl.errors import MlctlError
 
 if TYPE_CHECKING:
     from mlctl.backends.base import Images, Plan
+    from mlctl.backends.served.layout import GenerationFolder
     from mlctl.backends.supervised.payload import Place
     from mlctl.backends.supervised.runner import Run, Runner
     from mlctl.entities.command_job import CommandJob
     from mlctl.entities.compute import Compute
+    from mlctl.entities.online_deployment import OnlineDeployment
     from mlctl.settings import Settings
     from mlctl.store.workspaces import WorkspaceStore
 
@@ -27,6 +29,7 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
 
     The engine is reached by `health` and by the job's supervisor; `submit` only looks whether somebody listens.
     """
+    from mlctl.backends.served.endpoints import ServedEndpoints
     from mlctl.backends.supervised.jobs import SupervisedJobs
 
     def plan(job: CommandJob, compute: Compute, place: Place) -> Plan:
@@ -47,11 +50,21 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
     def look(compute: Compute | None = None) -> Health:
         return health(settings, compute.settings.get("host") if compute else None)
 
+    def plan_deployment(deployment: OnlineDeployment) -> dict[str, Any]:
+        from mlctl.backends.docker.serve import plan_deployment as plan_served
+        from mlctl.environments.curated import load_table
+        from mlctl.images.wanted import resolve_for_image
+
+        table = settings.text("environments.map")
+        resolved = resolve_for_image(deployment.environment, load_table(Path(table) if table else None))
+        return plan_served(deployment, resolved[0], settings.pairs("images.mirrors"), conversion_error=resolved[1])
+
     return Backend(
         name="docker",
         jobs=SupervisedJobs(settings, store, plan, check),
         health=look,
         images=lambda: _images(settings),
+        endpoints=ServedEndpoints(settings, store, plan_deployment),
     )
 
 
@@ -60,6 +73,20 @@ def runner(run: Run) -> Runner:
     from mlctl.backends.docker.runner import DockerRunner
 
     return DockerRunner(run)
+
+
+def prepare_replicas(plan: dict[str, Any], folder: GenerationFolder, **world: Any) -> dict[str, Any]:
+    """How a replica of a deployment is started; see `served.prepare`."""
+    from mlctl.backends.docker.serve import prepare_replicas as prepare
+
+    return prepare(plan, folder, **world)
+
+
+def abandon_replicas(folder: Path, settings: Settings) -> None:
+    """Remove what killed replicas of the endpoint in `folder` left on the engine."""
+    from mlctl.backends.docker.serve import remove_containers
+
+    remove_containers(settings, folder)
 
 
 def abandon(name: str, payload: dict[str, Any], settings: Settings) -> None:

@@ -221,6 +221,16 @@ class Engine:
         with self._calling("read the container's output"):
             return bytes(self._api.logs(container, tail=20)).decode(errors="replace")
 
+    def follow(self, container: str) -> Iterator[bytes]:
+        """What the container writes to stdout and stderr, from its start until it ends."""
+        with self._calling("read the container's output"):
+            yield from self._api.logs(container, stream=True, follow=True)
+
+    def stop(self, container: str, seconds: int) -> None:
+        """Ask the container to end, and kill it when it has not after so many seconds."""
+        with self._calling("stop the container"):
+            self._api.stop(container, timeout=seconds)
+
     def stats(self, container: str) -> dict[str, Any]:
         """Use of memory and processor right now."""
         with self._calling("read the container's use of resources"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from mlctl.backends.docker.refusals import explain_pull
 from mlctl.entities.image import BuiltImage
 from mlctl.errors import AuthError, MlctlError, NotFoundError, UnavailableError
 from mlctl.images.dockerfile import STAGE_ARGUMENT, STAGE_LABEL, credentials_in
-from mlctl.images.making import plain_fingerprint, recipe_of
+from mlctl.images.making import addition_of, plain_fingerprint, recipe_of
 from mlctl.images.names import parse_image
 from mlctl.images.recipe import ImageRecipe, pack, tag_of
 from mlctl.settings import Settings
@@ -66,6 +66,19 @@ class ImageMaker:
                     self._say(f"building image {tag}: {wanted['image']} with the packages of {wanted['origin']}")
                 self._build(recipe, tar, tag, platform)
             return self._facts(wanted, tag, fingerprint, fresh=True)
+
+    def add(self, image: str, packages: Sequence[str]) -> str:
+        """The name of an image that is `image` with further packages in its own Python. Raises as `ensure`."""
+        recipe = addition_of(image, packages, self.settings)
+        with tempfile.TemporaryFile() as tar:
+            tag = tag_of(pack(recipe, tar))
+            with self._once(tag):
+                if self.engine.image(tag) is not None:
+                    self._say(f"image {tag} was built before and is used again")
+                    return tag
+                self._say(f"building image {tag}: {image} with {', '.join(packages)}")
+                self._build(recipe, tar, tag, None)
+        return tag
 
     def _facts(self, wanted: Mapping[str, Any], name: str, fingerprint: str, *, fresh: bool = False) -> BuiltImage:
         found = self.engine.image(name)
