@@ -53,7 +53,9 @@ class Gate:
         self._now = asyncio.get_running_loop().time
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The whole of one request; never raises, but when the caller is gone."""
+        """The whole of one request; never raises, but when the caller is gone. Liveness probes leave no line."""
+        if request.rel_url.raw_path == "/" and request.method in ("GET", "HEAD"):
+            return self._last(web.Response(body=_HEALTHY, content_type="text/plain"))
         exchange = opened(request, self._now())
         try:
             answer = await self._answer(request, exchange)
@@ -69,15 +71,10 @@ class Gate:
             failure = RefusalError(500, "InternalError", "the router failed", close=True)
             answer = self._refused(request, failure, exchange)
         self._write_down(exchange)
-        if self.draining and not answer.prepared:
-            answer.force_close()
-        return answer
+        return self._last(answer)
 
     async def _answer(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
         path = request.rel_url.raw_path
-        if path == "/" and request.method in ("GET", "HEAD"):
-            exchange.status = 200
-            return web.Response(body=_HEALTHY, content_type="text/plain")
         if path == "/metrics" and request.method == "GET":
             return self._metrics(request, exchange)
         self._admit(request)
@@ -154,6 +151,11 @@ class Gate:
         )
         exchange.status = 200
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+
+    def _last(self, answer: web.StreamResponse) -> web.StreamResponse:
+        if self.draining and not answer.prepared:
+            answer.force_close()
+        return answer
 
     def _refused(self, request: web.BaseRequest, refusal: RefusalError, exchange: Exchange) -> web.StreamResponse:
         exchange.reason = refusal.code

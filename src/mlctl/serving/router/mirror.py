@@ -85,8 +85,9 @@ class Mirror:
         seconds = lanes.deployment.request_timeout_ms / 1000
         try:
             async with timeout(seconds):
+                until = now() + lanes.deployment.max_queue_wait_ms / 1000
                 replica, response = await ask(
-                    self._session, lanes, one.head, lambda: one.body or None, exchange=exchange, until=now() + seconds
+                    self._session, lanes, one.head, lambda: one.body or None, exchange=exchange, until=until
                 )
                 try:
                     async for piece in response.content.iter_any():
