@@ -19,12 +19,13 @@ from mlctl.serving.router.body import Body
 from mlctl.serving.router.clock import timeout
 from mlctl.serving.router.collector import Collectors
 from mlctl.serving.router.exchange import Exchange, opened
-from mlctl.serving.router.forward import Data, Head, ask, broken, relay
+from mlctl.serving.router.forward import ask, broken, relay
 from mlctl.serving.router.journal import Journal
 from mlctl.serving.router.lanes import Lanes, LeftError
 from mlctl.serving.router.metrics import CONTENT_TYPE, Metrics
 from mlctl.serving.router.mirror import Mirror
 from mlctl.serving.router.table import Table
+from mlctl.serving.router.upstream import Data, Head, Upstream
 
 _HEALTHY = b"Healthy"
 """What Azure ML's scoring server says."""
@@ -37,7 +38,7 @@ class Gate:
         self,
         table: Table,
         owned: Keys,
-        session: aiohttp.ClientSession,
+        upstream: Upstream,
         journal: Journal,
         say: Callable[[str], None],
     ) -> None:
@@ -46,8 +47,8 @@ class Gate:
         self.draining = False
         self.metrics = Metrics()
         self.collectors = Collectors(self.metrics)
-        self.mirror = Mirror(session, self.metrics, journal)
-        self._session = session
+        self.mirror = Mirror(upstream, self.metrics, journal)
+        self._upstream = upstream
         self._journal = journal
         self._say = say
         self._now = asyncio.get_running_loop().time
@@ -122,7 +123,7 @@ class Gate:
             return trip.body.data(copy=kept or collected) if trip.body.length or trip.body.size else None
 
         try:
-            replica, response = await ask(self._session, lanes, head, data, exchange=trip.exchange, until=until)
+            replica, response = await ask(self._upstream, lanes, head, data, exchange=trip.exchange, until=until)
             try:
                 return await relay(trip.request, response, trip.exchange, copy=collected)
             finally:
