@@ -46,3 +46,5 @@ def bench(session: nox.Session) -> None:
     session.run(
         "python", "tests/bench/validation.py", f"{session.bin}/python", f"{reference}/bin/python", *session.posargs
     )
+    session.install("aiohttp>=3.11,<4", "uvloop>=0.20")
+    session.run("python", "tests/bench/serving.py", session.create_tmp())

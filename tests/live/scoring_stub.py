@@ -1,4 +1,4 @@
-"""A scoring server for tests of the router: answers, waits or fails as it is told in the request.
+"""A scoring server for tests of the router: `python scoring_stub.py PORT NAME`; prints its port when it listens.
 
 Answers with JSON that tells what came in. The query says how: `sleep` (seconds), `status`, `size` (bytes of the answer,
 sent in pieces), `die` (the process ends at once), `cut` (the connection ends in the middle of the answer), `trickle`

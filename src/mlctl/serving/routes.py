@@ -66,7 +66,7 @@ class Deployment:
             return self.scoring_path
         if path in (self.scoring_path, "/swagger.json") or path in self.paths:
             return path
-        if any(one.endswith("*") and path.startswith(one[:-1]) for one in self.paths):
+        if any(one.endswith("*") and path.startswith(one[:-1]) for one in self.paths) and not _climbs(path):
             return path
         return None
 
@@ -184,6 +184,11 @@ def _collector(data: Mapping[str, Any]) -> Collector:
     return Collector(
         folder=str(data["folder"]), rolling_rate=rate, **_known(data, "request", "response", "sampling_rate")
     )
+
+
+def _climbs(path: str) -> bool:
+    """Whether a path has `..` in it: what stands for any rest must not lead out of its beginning."""
+    return ".." in path.lower().replace("%2e", ".").split("/")
 
 
 def _known(data: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -12,7 +12,9 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from mlctl.errors import MlctlError
 from mlctl.output.streams import Say, Streams
@@ -28,13 +30,21 @@ def main(folder: Path) -> int:
     say = Say(Streams())
     try:
         require_extra()
-        asyncio.run(_serve(folder.resolve(), say))
+        _loop()(_serve(folder.resolve(), say))
     except MlctlError as error:
         say.error(f"error[{error.code}]: {error.message}")
         if error.hint:
             say.hint(error.hint)
         return error.exit_code
     return 0
+
+
+def _loop() -> Callable[[Coroutine[Any, Any, None]], None]:
+    try:
+        import uvloop
+    except ImportError:  # not on every platform
+        return asyncio.run
+    return uvloop.run
 
 
 async def _serve(folder: Path, say: Say) -> None:

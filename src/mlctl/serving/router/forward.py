@@ -7,60 +7,31 @@ was sent never goes out twice: a scoring script may do more than score.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import aiohttp
 from aiohttp import web
-from multidict import CIMultiDict
-from yarl import URL
 
 from mlctl.serving.router import answers
 from mlctl.serving.router.answers import RefusalError
 from mlctl.serving.router.body import COPIED, Body
 from mlctl.serving.router.exchange import Exchange
 from mlctl.serving.router.lanes import Lanes, Replica
+from mlctl.serving.router.upstream import Data, Head, NotConnectedError, Response, Upstream
 
 _WHOLE = 1024 * 1024
 """An answer up to this size is read before it is passed on, so that a replica that breaks gives a clean 502."""
-_CONNECT_SECONDS = 2.0
-# shorter than the 2 s after which gunicorn closes idle connections: a request never meets a closing one
-_IDLE_SECONDS = 1.5
-_AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-
-Data = bytes | AsyncIterator[bytes] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What goes before the body: `target` is path and query as they were sent, or the deployment's own path."""
-
-    method: str
-    target: str
-    headers: CIMultiDict[str]
-
-
-def new_session() -> aiohttp.ClientSession:
-    """A pool of connections to replicas that adds nothing to what it passes on."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS, use_dns_cache=True),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-        auto_decompress=False,
-        skip_auto_headers=_AUTOMATIC,
-        trust_env=False,
-    )
 
 
 async def ask(
-    session: aiohttp.ClientSession,
+    upstream: Upstream,
     lanes: Lanes,
     head: Head,
     data: Callable[[], Data],
     *,
     exchange: Exchange,
     until: float,
-) -> tuple[Replica, aiohttp.ClientResponse]:
+) -> tuple[Replica, Response]:
     """Send the request to a replica; the caller gives the replica back with `lanes.leave`.
 
     Waits for a free replica until the loop's time `until`. Raises RefusalError, LeftError and, once something was sent,
@@ -75,14 +46,8 @@ async def ask(
         exchange.queued += sent - began
         exchange.replica = replica.url
         try:
-            response = await session.request(
-                head.method,
-                URL(replica.url + head.target, encoded=True),
-                data=data(),
-                headers=head.headers,
-                allow_redirects=False,
-            )
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            response = await upstream.send(replica.url, head, data())
+        except NotConnectedError:
             lanes.refused(replica)
             lanes.leave(replica)
             exchange.retries += 1
@@ -97,23 +62,21 @@ async def ask(
             return replica, response
 
 
-async def relay(
-    request: web.BaseRequest, response: aiohttp.ClientResponse, exchange: Exchange, *, copy: bool
-) -> web.StreamResponse:
+async def relay(request: web.BaseRequest, response: Response, exchange: Exchange, *, copy: bool) -> web.StreamResponse:
     """Pass the replica's answer on to the caller; with `copy` its body is left in `exchange.copy`."""
     headers = answers.from_replica(response.headers)
     exchange.stamp(headers)
     headers[answers.MODEL_TIME] = str(round(exchange.model * 1000))
     exchange.status = response.status
-    reason = response.reason
+    reason: str | None = response.reason
     if response.status != 200:
         headers[answers.ERROR_REASON] = "model_error"
         headers[answers.ERROR_STATUS] = str(response.status)
         exchange.status, reason = 424, None
         exchange.reason = "ModelError"
-    length = response.content_length
+    length = response.length
     if request.method != "HEAD" and length is not None and length <= _WHOLE:
-        data = await response.read()
+        data = await response.content.read()
         exchange.bytes_out = len(data)
         exchange.copy = data if copy else None
         headers.pop("Content-Length", None)
@@ -125,9 +88,7 @@ async def relay(
     return answer
 
 
-async def _stream(
-    response: aiohttp.ClientResponse, answer: web.StreamResponse, exchange: Exchange, *, copy: bool
-) -> None:
+async def _stream(response: Response, answer: web.StreamResponse, exchange: Exchange, *, copy: bool) -> None:
     pieces: list[bytes] = []
     async for piece in response.content.iter_any():
         exchange.bytes_out += len(piece)

@@ -19,12 +19,13 @@ from mlctl.serving.router.body import Body
 from mlctl.serving.router.clock import timeout
 from mlctl.serving.router.collector import Collectors
 from mlctl.serving.router.exchange import Exchange, opened
-from mlctl.serving.router.forward import Data, Head, ask, broken, relay
+from mlctl.serving.router.forward import ask, broken, relay
 from mlctl.serving.router.journal import Journal
 from mlctl.serving.router.lanes import Lanes, LeftError
 from mlctl.serving.router.metrics import CONTENT_TYPE, Metrics
 from mlctl.serving.router.mirror import Mirror
 from mlctl.serving.router.table import Table
+from mlctl.serving.router.upstream import Data, Head, Upstream
 
 _HEALTHY = b"Healthy"
 """What Azure ML's scoring server says."""
@@ -37,7 +38,7 @@ class Gate:
         self,
         table: Table,
         owned: Keys,
-        session: aiohttp.ClientSession,
+        upstream: Upstream,
         journal: Journal,
         say: Callable[[str], None],
     ) -> None:
@@ -46,14 +47,16 @@ class Gate:
         self.draining = False
         self.metrics = Metrics()
         self.collectors = Collectors(self.metrics)
-        self.mirror = Mirror(session, self.metrics, journal)
-        self._session = session
+        self.mirror = Mirror(upstream, self.metrics, journal)
+        self._upstream = upstream
         self._journal = journal
         self._say = say
         self._now = asyncio.get_running_loop().time
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The whole of one request; never raises, but when the caller is gone."""
+        """The whole of one request; never raises, but when the caller is gone. Liveness probes leave no line."""
+        if request.rel_url.raw_path == "/" and request.method in ("GET", "HEAD"):
+            return self._last(web.Response(body=_HEALTHY, content_type="text/plain"))
         exchange = opened(request, self._now())
         try:
             answer = await self._answer(request, exchange)
@@ -69,15 +72,10 @@ class Gate:
             failure = RefusalError(500, "InternalError", "the router failed", close=True)
             answer = self._refused(request, failure, exchange)
         self._write_down(exchange)
-        if self.draining and not answer.prepared:
-            answer.force_close()
-        return answer
+        return self._last(answer)
 
     async def _answer(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
         path = request.rel_url.raw_path
-        if path == "/" and request.method in ("GET", "HEAD"):
-            exchange.status = 200
-            return web.Response(body=_HEALTHY, content_type="text/plain")
         if path == "/metrics" and request.method == "GET":
             return self._metrics(request, exchange)
         self._admit(request)
@@ -125,7 +123,7 @@ class Gate:
             return trip.body.data(copy=kept or collected) if trip.body.length or trip.body.size else None
 
         try:
-            replica, response = await ask(self._session, lanes, head, data, exchange=trip.exchange, until=until)
+            replica, response = await ask(self._upstream, lanes, head, data, exchange=trip.exchange, until=until)
             try:
                 return await relay(trip.request, response, trip.exchange, copy=collected)
             finally:
@@ -154,6 +152,11 @@ class Gate:
         )
         exchange.status = 200
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+
+    def _last(self, answer: web.StreamResponse) -> web.StreamResponse:
+        if self.draining and not answer.prepared:
+            answer.force_close()
+        return answer
 
     def _refused(self, request: web.BaseRequest, refusal: RefusalError, exchange: Exchange) -> web.StreamResponse:
         exchange.reason = refusal.code

@@ -16,10 +16,11 @@ import aiohttp
 from mlctl.serving.router.answers import RefusalError
 from mlctl.serving.router.clock import timeout
 from mlctl.serving.router.exchange import Exchange
-from mlctl.serving.router.forward import Head, ask
+from mlctl.serving.router.forward import ask
 from mlctl.serving.router.journal import Journal
 from mlctl.serving.router.lanes import Lanes, LeftError
 from mlctl.serving.router.metrics import Metrics
+from mlctl.serving.router.upstream import Head, Upstream
 
 QUEUED = 100
 QUEUED_BYTES = 64 * 1024 * 1024
@@ -35,8 +36,8 @@ class _Copy:
 class Mirror:
     """The queues of copies, one for each mirrored deployment, with as many senders as the deployment has slots."""
 
-    def __init__(self, session: aiohttp.ClientSession, metrics: Metrics, journal: Journal) -> None:
-        self._session = session
+    def __init__(self, upstream: Upstream, metrics: Metrics, journal: Journal) -> None:
+        self._upstream = upstream
         self._metrics = metrics
         self._journal = journal
         self._queues: dict[str, deque[_Copy]] = {}
@@ -85,8 +86,9 @@ class Mirror:
         seconds = lanes.deployment.request_timeout_ms / 1000
         try:
             async with timeout(seconds):
+                until = now() + lanes.deployment.max_queue_wait_ms / 1000
                 replica, response = await ask(
-                    self._session, lanes, one.head, lambda: one.body or None, exchange=exchange, until=now() + seconds
+                    self._upstream, lanes, one.head, lambda: one.body or None, exchange=exchange, until=until
                 )
                 try:
                     async for piece in response.content.iter_any():

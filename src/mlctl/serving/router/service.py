@@ -18,11 +18,11 @@ from mlctl.serving import keys as keys_file
 from mlctl.serving import routes as routes_file
 from mlctl.serving.keys import Keys
 from mlctl.serving.router import listener
-from mlctl.serving.router.forward import new_session
 from mlctl.serving.router.gate import Gate
 from mlctl.serving.router.journal import FILE as JOURNAL
 from mlctl.serving.router.journal import Journal
 from mlctl.serving.router.table import Table
+from mlctl.serving.router.upstream import Upstream
 from mlctl.serving.routes import RouterState, Routes
 
 HEAD_SECONDS = 10.0
@@ -60,26 +60,27 @@ class Service:
         """Serve on `listening`, which is closed at the end; `ready` is called once requests are answered."""
         loop = asyncio.get_running_loop()
         journal = Journal(self._folder / JOURNAL)
-        async with new_session() as session:
-            self._table = Table(self._routes, loop.time)
-            gate = Gate(self._table, self._keys, session, journal, self._say)
-            server = _Server(gate.handle)
-            listening.setblocking(False)
-            sockets = await loop.create_server(server, sock=listening, backlog=1024)
-            host, port = listening.getsockname()[:2]
-            door = loop.create_task(listener.hand_over(listening, self._take_leave))
-            await asyncio.sleep(0)  # the door is there before anybody is told
-            self._tell(host, port)
-            if predecessor is not None:
-                predecessor.release()
-            ready()
-            await self._follow(gate, host, port, door)
-            door.cancel()
-            sockets.close()
-            gate.draining = True
-            await self._drain(server)
-            gate.mirror.close()
-            gate.collectors.close()
+        upstream = Upstream()
+        self._table = Table(self._routes, loop.time)
+        gate = Gate(self._table, self._keys, upstream, journal, self._say)
+        server = _Server(gate.handle)
+        listening.setblocking(False)
+        sockets = await loop.create_server(server, sock=listening, backlog=1024)
+        host, port = listening.getsockname()[:2]
+        door = loop.create_task(listener.hand_over(listening, self._take_leave))
+        await asyncio.sleep(0)  # the door is there before anybody is told
+        self._tell(host, port)
+        if predecessor is not None:
+            predecessor.release()
+        ready()
+        await self._follow(gate, upstream, host, port, door)
+        door.cancel()
+        sockets.close()
+        gate.draining = True
+        await self._drain(server)
+        gate.mirror.close()
+        gate.collectors.close()
+        upstream.close()
         journal.close()
         if not self._succeeded:
             listener.forget()
@@ -89,7 +90,7 @@ class Service:
         self._succeeded = True
         self._stop.set()
 
-    async def _follow(self, gate: Gate, host: str, port: int, door: asyncio.Task[None]) -> None:
+    async def _follow(self, gate: Gate, upstream: Upstream, host: str, port: int, door: asyncio.Task[None]) -> None:
         for name in (routes_file.FILE, keys_file.FILE):
             self._changed(name)
         while not self._stop.is_set():
@@ -100,6 +101,7 @@ class Service:
             if self._changed(keys_file.FILE):
                 self._reload(lambda: setattr(gate, "keys", keys_file.load_keys(self._folder)))
             self._tell(host, port)
+            upstream.sweep()
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), _LOOK_SECONDS)
 
