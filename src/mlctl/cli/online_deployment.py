@@ -162,7 +162,7 @@ def delete(
     delete_deployment(desk, endpoint_name, name)
 
 
-@command
+@command(accepted=POLICY)
 def get_logs(
     context: Context,
     *,

@@ -161,7 +161,7 @@ def delete(
     delete_endpoint(desk, name)
 
 
-@command
+@command(accepted=POLICY)
 def invoke(
     context: Context,
     *,
@@ -180,7 +180,7 @@ def invoke(
     return call(desk_of(context), name, read_request(request_file), deployment=deployment_name)
 
 
-@command
+@command(accepted=POLICY)
 def get_credentials(context: Context, *, name: EndpointName) -> dict[str, Any]:
     """Print the keys of an endpoint, or a fresh token."""
     from mlctl.operations.endpoints import credentials
