@@ -308,36 +308,21 @@ def test_a_written_context_builds_the_same_with_docker_itself(docker: Mlctl) -> 
 
 
 def test_unused_images_are_removed_and_used_ones_stay(docker: Mlctl) -> None:
-    from tests.live.docker_jobs import settings_in
-
-    from mlctl.backends.docker.images import DockerImages
-    from mlctl.entities.clock import Clock
-    from mlctl.operations.images import ImageDesk, collect_images, unused_images
-    from mlctl.store.workspaces import Workspaces
-
     docker("environment", "create", "-n", "kept", "--build-context", _context(docker))
     docker("environment", "build", "-n", "kept")
     (docker.folder / "context" / "word").write_text("another")
     docker("environment", "create", "-n", "old", "--build-context", "context")
     old = docker.json("environment", "build", "-n", "old")
     docker("environment", "archive", "-n", "old")
-    settings = settings_in(docker.home)
-    store = Workspaces(docker.home, Clock()).open("default")
-
-    class _Docker:
-        name = "docker"
-        images = staticmethod(lambda: DockerImages(settings))
-
-    desk = ImageDesk(store, settings, lambda _name: _Docker)  # type: ignore[arg-type, return-value]
-    assert unused_images(store, before=old["size"] * 0.0) == []
-    unused = unused_images(store, before=Clock().now())
-    assert [image.image for image in unused] == [old["image"]]
+    assert docker.json("gc", "--images") == []  # younger than 30 days
+    words = ("gc", "--images", "--older-than", "0s")
+    assert [(row["name"], row["removed"]) for row in docker.json(*words, "--plan")] == [(old["image"], True)]
     container = subprocess.run(
         ["docker", "create", old["image"], "true"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    assert collect_images(desk, unused) == {old["image"]: False}
+    assert [(row["reason"], row["removed"]) for row in docker.json(*words)] == [("a container uses it", False)]
     subprocess.run(["docker", "rm", container], capture_output=True, check=True)
-    assert collect_images(desk, unused) == {old["image"]: True}
+    assert [(row["name"], row["removed"]) for row in docker.json(*words)] == [(old["image"], True)]
     with closing(find_engine(docker.home)) as engine:
         assert engine.image(old["image"]) is None
     assert [row["environments"] for row in docker.json("environment", "list-images")] == [["azureml:kept:1"]]
