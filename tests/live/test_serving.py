@@ -123,7 +123,7 @@ from azureml.contrib.services.aml_response import AMLResponse
 def init(): pass
 @rawhttp
 def run(request):
-    return AMLResponse(request.get_data()[::-1], 202)
+    return AMLResponse(request.get_data()[::-1], 200)
 """
 
 
@@ -137,7 +137,7 @@ def test_a_rawhttp_script(home: Mlctl) -> None:
     key = home.json("online-endpoint", "get-credentials", "-n", "flowers")["primaryKey"]
     port = int(shown["scoring_uri"].split(":")[2].partition("/")[0])
     headers = {"Authorization": f"Bearer {key}", "azureml_model_deployment": "raw"}
-    assert ask(port, b"abc", **headers) == (202, b"cba")
+    assert ask(port, b"abc", **headers) == (200, b"cba")
     home("online-endpoint", "delete", "-n", "flowers", "--yes")
     assert marked(home.workspace / "endpoints/flowers") == []
 
