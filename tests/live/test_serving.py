@@ -179,6 +179,8 @@ def test_the_example_on_docker(home: Mlctl) -> None:
     os.kill(replica["pid"], 9)
     until(lambda: [one["Id"] for one in containers(home, "flowers")] not in ([], [found["Id"]]), seconds=30)
     request = str(home.folder / "request.json")
-    until(lambda: home.start("online-endpoint", "invoke", "-n", "flowers", "-r", request).wait() == 0, seconds=60)
+    call = ("online-endpoint", "invoke", "-n", "flowers", "-r", request)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    until(lambda: home.start(*call, **quiet).wait() == 0, seconds=60)
     home("online-endpoint", "delete", "-n", "flowers", "--yes")
     assert containers(home, "flowers") == []

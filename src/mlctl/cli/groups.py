@@ -23,10 +23,6 @@ class Entry(NamedTuple):
 
 
 _SPECS = (
-    ("datastore", "datastores"),
-    ("connection", "connections"),
-    ("online-endpoint", "online endpoints"),
-    ("online-deployment", "online deployments"),
     ("batch-endpoint", "batch endpoints"),
     ("batch-deployment", "batch deployments"),
     ("schedule", "schedules and monitors"),

@@ -127,7 +127,7 @@ def test_packages_without_a_pip_form_are_left_to_the_image_s_conda(tmp_path: Pat
     settings = load(overrides={"home": str(tmp_path)}, environ={}, cwd=tmp_path)
     conda = {"dependencies": ["python=3.10", "no-such-conda-package-of-mlctl"]}
     job = _job(environment=Environment(image="mine:1", conda=conda))
-    resolved, error = backend._resolve(job, settings)
+    resolved, error = backend._resolve(job.environment, settings)
     assert (resolved.conda, resolved.image) == (conda, "mine:1")
     assert error
     with pytest.raises(InvalidSpecError):
