@@ -131,6 +131,6 @@ def test_packages_without_a_pip_form_are_left_to_the_image_s_conda(tmp_path: Pat
     assert (resolved.conda, resolved.image) == (conda, "mine:1")
     assert error
     with pytest.raises(InvalidSpecError):
-        backend._resolve(_job(environment=Environment(conda=conda)), settings)
-    resolved, error = backend._resolve(_job(environment=Environment(image="python:3.9")), settings)
+        backend._resolve(Environment(conda=conda), settings)
+    resolved, error = backend._resolve(Environment(image="python:3.9"), settings)
     assert (resolved.image, error) == ("python:3.9", None)
