@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -123,8 +124,36 @@ from azureml.contrib.services.aml_response import AMLResponse
 def init(): pass
 @rawhttp
 def run(request):
-    return AMLResponse(request.get_data()[::-1], 202)
+    return AMLResponse(request.get_data()[::-1], 200)
 """
+
+
+SCHEMA = """\
+import numpy
+from inference_schema.parameter_types.numpy_parameter_type import NumpyParameterType
+from inference_schema.schema_decorators import input_schema, output_schema
+def init(): pass
+@input_schema("data", NumpyParameterType(numpy.array([[1.0, 2.0]])))
+@output_schema(NumpyParameterType(numpy.array([3.0])))
+def run(data):
+    return data.sum(axis=1).tolist()
+"""
+
+
+def test_an_inference_schema_script_and_its_swagger(home: Mlctl) -> None:
+    (home.folder / "schema").mkdir()
+    (home.folder / "schema" / "score.py").write_text(SCHEMA)
+    text = (home.folder / "green.yml").read_text().replace("name: green", "name: schema")
+    (home.folder / "schema.yml").write_text(text.replace("scoring\n", "schema\n", 1))
+    home("online-deployment", "create", "-f", "schema.yml", "--all-traffic")
+    shown = home.json("online-endpoint", "show", "-n", "flowers")
+    key = home.json("online-endpoint", "get-credentials", "-n", "flowers")["primaryKey"]
+    port = int(shown["scoring_uri"].split(":")[2].partition("/")[0])
+    assert json.loads(ask(port, b'{"data": [[1, 2], [3, 4]]}', Authorization=f"Bearer {key}")[1]) == [3.0, 7.0]
+    request = urllib.request.Request(shown["openapi_uri"], headers={"Authorization": f"Bearer {key}"})
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
+        swagger = json.loads(answer.read())
+    assert swagger["definitions"]["ServiceInput"]["example"] == {"data": [[1.0, 2.0]]}
 
 
 def test_a_rawhttp_script(home: Mlctl) -> None:
@@ -137,7 +166,7 @@ def test_a_rawhttp_script(home: Mlctl) -> None:
     key = home.json("online-endpoint", "get-credentials", "-n", "flowers")["primaryKey"]
     port = int(shown["scoring_uri"].split(":")[2].partition("/")[0])
     headers = {"Authorization": f"Bearer {key}", "azureml_model_deployment": "raw"}
-    assert ask(port, b"abc", **headers) == (202, b"cba")
+    assert ask(port, b"abc", **headers) == (200, b"cba")
     home("online-endpoint", "delete", "-n", "flowers", "--yes")
     assert marked(home.workspace / "endpoints/flowers") == []
 
@@ -179,6 +208,8 @@ def test_the_example_on_docker(home: Mlctl) -> None:
     os.kill(replica["pid"], 9)
     until(lambda: [one["Id"] for one in containers(home, "flowers")] not in ([], [found["Id"]]), seconds=30)
     request = str(home.folder / "request.json")
-    until(lambda: home.start("online-endpoint", "invoke", "-n", "flowers", "-r", request).wait() == 0, seconds=60)
+    call = ("online-endpoint", "invoke", "-n", "flowers", "-r", request)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    until(lambda: home.start(*call, **quiet).wait() == 0, seconds=60)
     home("online-endpoint", "delete", "-n", "flowers", "--yes")
     assert containers(home, "flowers") == []

@@ -46,24 +46,31 @@ def main(folder: Path, port: int, index: int) -> int:
 
 def _run(engine: Engine, request: dict[str, Any], name: str) -> int:
     engine.remove(name)
+    container = ""
     try:
         try:
-            engine.create(request, name=name)
-            engine.start(name)
+            container = engine.create(request, name=name)
+            engine.start(container)
         except MlctlError as error:
             text = error.details.get("text")
             raise explain_start(request["Image"], str(text)) if text else error from error
-        for piece in engine.follow(name):
+        for piece in engine.follow(container):
             sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
-        return engine.wait(name)
+        return engine.wait(container)
     finally:
         # once more SIGTERM must not end the clearing up
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        with suppress(MlctlError), closing(engine.again()) as other:
-            with suppress(MlctlError):
-                other.stop(name, _STOP_SECONDS)
-            other.remove(name)
+        # by its id: the name may be the next replica's by now
+        if container:
+            _clear_up(engine, container)
+
+
+def _clear_up(engine: Engine, container: str) -> None:
+    with suppress(MlctlError), closing(engine.again()) as other:
+        with suppress(MlctlError):
+            other.stop(container, _STOP_SECONDS)
+        other.remove(container)
 
 
 def _end(*_: object) -> None:

@@ -160,9 +160,9 @@ async def probe(replica: Replica, watch: Watch, *, now: float) -> None:
         replica.successes, replica.failures = replica.successes + 1, 0
         if starting and replica.successes >= rule.success_threshold:
             replica.state = READY
-    elif not starting:
+    else:
         replica.successes, replica.failures = 0, replica.failures + 1
-        if replica.failures >= rule.failure_threshold:
+        if not starting and replica.failures >= rule.failure_threshold:
             replica.state = STOPPING
             replica.said = f"{rule.failure_threshold} probes in a row failed"
 

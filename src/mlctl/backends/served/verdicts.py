@@ -34,10 +34,11 @@ def ended_at_start(replica: Replica) -> dict[str, Any]:
     code = replica.exit_code
     ended = f"exit {code}" if code is None or code >= 0 else f"signal {-code}"
     reason = _reason(lines)
+    endpoint = replica.log.parents[3].name
     return {
         "code": "StartFailed",
         "message": f"the scoring server ended while it started ({ended})" + (f": {reason}" if reason else ""),
-        "hint": f"all of its log: mlctl online-deployment get-logs -n {replica.deployment} -e <endpoint>",
+        "hint": f"all of its log: mlctl online-deployment get-logs -n {replica.deployment} -e {endpoint}",
         "log": lines,
     }
 
