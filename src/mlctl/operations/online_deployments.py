@@ -8,20 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlctl.assets.places import local_place
-from mlctl.assets.registration import keep_files
 from mlctl.assets.resolver import Resolver, located
-from mlctl.entities.asset import MODEL
 from mlctl.entities.clock import iso_time
 from mlctl.entities.endpoint import FAILED, ONLINE, SUCCEEDED, UPDATING, Deployment
 from mlctl.entities.environment import Environment
 from mlctl.entities.online_deployment import ModelFiles, OnlineDeployment, Probe, RequestSettings, Route
-from mlctl.errors import ConflictError, InvalidSpecError, MlctlError, NotFinishedError, NotFoundError, UsageError
+from mlctl.errors import ConflictError, InvalidSpecError, MlctlError, NotFinishedError, UsageError
+from mlctl.operations.deployed_files import code_of, model_of
 from mlctl.operations.endpoints import EndpointDesk
 from mlctl.operations.job_assets import resolve_environment
 from mlctl.spec.check import SpecCheck
-from mlctl.spec.paths import absolute
-from mlctl.spec.references import ASSET, DATASTORE, FILE, JOB_OUTPUT, LOCAL, RUN, parse
 
 NOT_HONOURED = {
     "egress_public_network_access": "processes of this machine have its network",
@@ -120,8 +116,8 @@ def read_deployment(desk: EndpointDesk, spec: SpecCheck, endpoint: str) -> Onlin
         lines=lines,
     )
     resolver = Resolver(desk.store)
-    model = _at(wanted, "model", lambda: _model(desk, spec, resolver))
-    code, script = _code(desk, spec)
+    model = _at(wanted, "model", lambda: model_of(desk.store, spec, resolver))
+    code, script = code_of(desk.store, spec)
     no_code = model is not None and model.type == "mlflow_model" and code is None
     environment = _environment(desk, wanted, spec, resolver, model if no_code else None)
     wanted = replace(
@@ -243,51 +239,6 @@ def change(desk: EndpointDesk, endpoint: str, name: str, changes: Mapping[str, A
     desk.store.endpoints.put_deployment(deployment, plan, f"update {name}", by=desk.user, at=now)
     desk.endpoints(deployment.backend).look_after(endpoint)
     return deployment
-
-
-def _model(desk: EndpointDesk, spec: SpecCheck, resolver: Resolver) -> ModelFiles | None:
-    """The model, registered or in place; its files are in the content store afterwards."""
-    given = spec.data.get("model")
-    if given is None:
-        return None
-    if isinstance(given, str):
-        reference = parse(given)
-        if reference.kind == ASSET:
-            asset = resolver.get(given, MODEL)
-            content = asset.content or keep_files(desk.store, local_place(asset.path or "", desk.store)).content
-            base = (asset.path or "").rstrip("/").rpartition("/")[2]
-            return ModelFiles(asset.name, asset.version, content, base, asset.type, asset.reference)
-        given = {"path": given}
-    path = str(given.get("path") or "")
-    if not path:
-        raise InvalidSpecError("the model has no path", hint="add 'path: …', or name a registered model")
-    reference = parse(path)
-    kinds = (JOB_OUTPUT, RUN, DATASTORE)
-    place = local_place(path, desk.store) if reference.kind in kinds else absolute(spec.document, reference.path or "")
-    if reference.kind == ASSET:
-        return _model_of(resolver, path)
-    if reference.kind not in (LOCAL, FILE, *kinds):
-        raise NotFoundError(f"'{path}' cannot be read on this machine", hint="register the model first")
-    kept = keep_files(desk.store, place, may_leave=reference.kind != JOB_OUTPUT)
-    kind = given.get("type") or ("mlflow_model" if (place / "MLmodel").is_file() else "custom_model")
-    return ModelFiles(
-        str(given.get("name") or spec.data["name"]), str(given.get("version") or "1"), kept.content, place.name, kind
-    )
-
-
-def _model_of(resolver: Resolver, text: str) -> ModelFiles:
-    asset = resolver.get(text, MODEL)
-    base = (asset.path or "").rstrip("/").rpartition("/")[2]
-    return ModelFiles(asset.name, asset.version, asset.content or "", base, asset.type, asset.reference)
-
-
-def _code(desk: EndpointDesk, spec: SpecCheck) -> tuple[str | None, str | None]:
-    """Digest of the scoring code, and the entry script in it."""
-    given = spec.data.get("code_configuration") or {}
-    if not given.get("code"):
-        return None, None
-    folder = absolute(spec.document, parse(given["code"]).path or "")
-    return desk.store.content.add_folder(folder).digest, given["scoring_script"]
 
 
 def _environment(

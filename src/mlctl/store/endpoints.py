@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import fields, replace
 from typing import Any
 
-from mlctl.entities.endpoint import Deployment, Endpoint, EndpointChange
+from mlctl.entities.endpoint import ONLINE, Deployment, Endpoint, EndpointChange
 from mlctl.errors import ConflictError, NotFoundError
 from mlctl.store.database import Database, Row
 from mlctl.store.rows import did_you_mean, from_json, to_json
@@ -30,10 +30,11 @@ class EndpointTable:
     def insert(self, endpoint: Endpoint) -> None:
         """Keep a new endpoint. Raises ConflictError when the name or the port is taken."""
         with self._database.write() as connection:
-            if connection.execute("SELECT 1 FROM endpoints WHERE name = ?", (endpoint.name,)).fetchone():
+            known = connection.execute("SELECT kind FROM endpoints WHERE name = ?", (endpoint.name,)).fetchone()
+            if known is not None:
                 raise ConflictError(
-                    f"{endpoint.kind}-endpoint '{endpoint.name}' exists already",
-                    hint=f"change it with: mlctl {endpoint.kind}-endpoint update -n {endpoint.name}",
+                    f"{known['kind']}-endpoint '{endpoint.name}' exists already",
+                    hint=f"change it with: mlctl {known['kind']}-endpoint update -n {endpoint.name}",
                     details={"name": endpoint.name},
                 )
             _insert(connection, "endpoints", _ENDPOINT, endpoint)
@@ -73,14 +74,16 @@ class EndpointTable:
     def put_deployment(self, deployment: Deployment, plan: dict[str, Any], what: str, *, by: str, at: float) -> None:
         """Keep a new deployment, or a new generation of one, with its plan. Raises NotFoundError for no endpoint."""
         with self._database.write() as connection:
-            if not connection.execute("SELECT 1 FROM endpoints WHERE name = ?", (deployment.endpoint,)).fetchone():
-                raise self._not_found("online", deployment.endpoint)
+            sql = "SELECT kind FROM endpoints WHERE name = ?"
+            endpoint = connection.execute(sql, (deployment.endpoint,)).fetchone()
+            if endpoint is None:
+                raise self._not_found(ONLINE, deployment.endpoint)
             known = connection.execute(
                 "SELECT generation FROM deployments WHERE endpoint = ? AND name = ?",
                 (deployment.endpoint, deployment.name),
             ).fetchone()
             if (known["generation"] if known else 0) + 1 != deployment.generation:
-                raise _changed_meanwhile(deployment, exists=known is not None)
+                raise _changed_meanwhile(deployment, endpoint["kind"], exists=known is not None)
             if known:
                 _update_deployment(connection, deployment, _DEPLOYMENT[2:])
             else:
@@ -154,11 +157,11 @@ class EndpointTable:
         )
 
 
-def _changed_meanwhile(deployment: Deployment, *, exists: bool) -> ConflictError:
+def _changed_meanwhile(deployment: Deployment, kind: str, *, exists: bool) -> ConflictError:
     if exists and deployment.generation == 1:
         return ConflictError(
             f"deployment '{deployment.name}' of '{deployment.endpoint}' exists already",
-            hint=f"change it with: mlctl online-deployment update -n {deployment.name} -e {deployment.endpoint} -f …",
+            hint=f"change it with: mlctl {kind}-deployment update -n {deployment.name} -e {deployment.endpoint} -f …",
             details={"endpoint": deployment.endpoint, "name": deployment.name},
         )
     return ConflictError(
