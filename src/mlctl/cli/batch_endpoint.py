@@ -22,6 +22,47 @@ EndpointName = Annotated[
 ]
 
 
+InputPath = Annotated[
+    str | None, typer.Option("--input", metavar="PATH", help="A folder or file, an asset, a datastore path, a URL.")
+]
+InputType = Annotated[
+    str | None, typer.Option("--input-type", metavar="uri_folder|uri_file|mltable", help="What --input is.")
+]
+Inputs = Annotated[str | None, typer.Option("--inputs", metavar="JSON", help="The input as a map.")]
+Outputs = Annotated[str | None, typer.Option("--outputs", metavar="JSON", help="The output 'score' as a map.")]
+OutputPath = Annotated[str | None, typer.Option("--output-path", metavar="URI", help="Datastore path for the results.")]
+DeploymentName = Annotated[
+    str | None,
+    typer.Option(
+        "--deployment-name",
+        "-d",
+        metavar="DEPLOYMENT",
+        autocompletion=complete_batch_deployments,
+        help="The default one without.",
+    ),
+]
+JobName = Annotated[str | None, typer.Option("--job-name", metavar="JOB", help="Name of the job.")]
+ExperimentName = Annotated[
+    str | None, typer.Option("--experiment-name", metavar="TEXT", help="Experiment; the endpoint's name without.")
+]
+MiniBatchSize = Annotated[
+    int | None, typer.Option("--mini-batch-size", "-m", min=1, metavar="NUMBER", help="Files of a mini batch.")
+]
+InstanceCount = Annotated[
+    int | None,
+    typer.Option("--instance-count", "-c", min=1, metavar="NUMBER", help="Times the workers of an instance."),
+]
+Resume = Annotated[
+    str | None,
+    typer.Option(
+        "--resume",
+        metavar="JOB",
+        autocompletion=complete_jobs,
+        help="Go on where this job stopped; no file is scored twice.",
+    ),
+]
+
+
 @command(accepted=POLICY)
 def create(
     context: Context,
@@ -118,57 +159,27 @@ def invoke(
     context: Context,
     *,
     name: EndpointName,
-    input_: Annotated[
-        str | None, typer.Option("--input", metavar="PATH", help="A folder or file, an asset, a datastore path, a URL.")
-    ] = None,
-    input_type: Annotated[
-        str | None, typer.Option("--input-type", metavar="uri_folder|uri_file|mltable", help="What --input is.")
-    ] = None,
-    inputs: Annotated[str | None, typer.Option("--inputs", metavar="JSON", help="The input as a map.")] = None,
-    outputs: Annotated[
-        str | None, typer.Option("--outputs", metavar="JSON", help="The output 'score' as a map.")
-    ] = None,
-    output_path: Annotated[
-        str | None, typer.Option("--output-path", metavar="URI", help="Datastore path for the results.")
-    ] = None,
+    input_: InputPath = None,
+    input_type: InputType = None,
+    inputs: Inputs = None,
+    outputs: Outputs = None,
+    output_path: OutputPath = None,
     file: OptionalFile = None,
     set_: SetValues = None,
-    deployment_name: Annotated[
-        str | None,
-        typer.Option(
-            "--deployment-name",
-            "-d",
-            metavar="DEPLOYMENT",
-            autocompletion=complete_batch_deployments,
-            help="The default one without.",
-        ),
-    ] = None,
-    job_name: Annotated[str | None, typer.Option("--job-name", metavar="JOB", help="Name of the job.")] = None,
-    experiment_name: Annotated[
-        str | None, typer.Option("--experiment-name", metavar="TEXT", help="Experiment; the endpoint's name without.")
-    ] = None,
-    mini_batch_size: Annotated[
-        int | None, typer.Option("--mini-batch-size", "-m", min=1, metavar="NUMBER", help="Files of a mini batch.")
-    ] = None,
-    instance_count: Annotated[
-        int | None,
-        typer.Option("--instance-count", "-c", min=1, metavar="NUMBER", help="Times the workers of an instance."),
-    ] = None,
-    resume: Annotated[
-        str | None,
-        typer.Option(
-            "--resume",
-            metavar="JOB",
-            autocompletion=complete_jobs,
-            help="Go on where this job stopped; no file is scored twice.",
-        ),
-    ] = None,
+    deployment_name: DeploymentName = None,
+    job_name: JobName = None,
+    experiment_name: ExperimentName = None,
+    mini_batch_size: MiniBatchSize = None,
+    instance_count: InstanceCount = None,
+    resume: Resume = None,
 ) -> dict[str, Any]:
     """Score files in a job; returns as soon as it is queued. See the job with mlctl job stream."""
     from mlctl.operations.batch_invoking import DEFAULT_INPUT, Invocation
     from mlctl.operations.batch_invoking import invoke as call
     from mlctl.operations.jobs import describe
 
+    if input_type is not None and input_ is None:
+        raise UsageError("--input-type says what --input is", hint="give --input")
     fields: dict[str, Any] = {
         "inputs": _json(inputs, "--inputs"),
         "outputs": _json(outputs, "--outputs"),
@@ -177,8 +188,6 @@ def invoke(
     }
     if input_ is not None:
         fields["inputs"] = {DEFAULT_INPUT: {"path": input_, **({"type": input_type} if input_type else {})}}
-    elif input_type is not None:
-        raise UsageError("--input-type says what --input is", hint="give --input")
     if output_path is not None:
         fields["outputs"] = {"score": {"path": output_path}}
     given, folder = _given(file, set_ or [], fields)

@@ -23,10 +23,6 @@ class Entry(NamedTuple):
 
 
 _SPECS = (
-    ("datastore", "datastores"),
-    ("connection", "connections"),
-    ("online-endpoint", "online endpoints"),
-    ("online-deployment", "online deployments"),
     ("schedule", "schedules and monitors"),
     ("feature-set", "feature sets"),
     ("feature-store", "feature stores"),

@@ -27,14 +27,12 @@ def create(
 ) -> tuple[Endpoint, tuple[str, ...]]:
     """Make an endpoint from a file, from options, or from both; one of that name is changed to it, as in az.
 
-    Raises InvalidSpecError, UsageError without a name, ConflictError when an online endpoint has the name.
+    Raises InvalidSpecError, ConflictError when an online endpoint has the name.
     """
     from mlctl.spec.asset import load_asset
 
     spec = load_asset("batch-endpoint", path, overrides=overrides, fields=fields)
     data = spec.data
-    if not data.get("name"):
-        raise UsageError("an endpoint needs a name", hint="add 'name: …' to the file, or give --name")
     now = desk.clock.now()
     endpoint = Endpoint(
         name=str(data["name"]).lower(),

@@ -105,8 +105,9 @@ def _failure(planned: list[Launch], found: Exit) -> dict[str, Any]:
 
 
 def _reason_of_batch(lines: list[str]) -> str | None:
-    """The last line of a batch scoring job that failed; see `serving/batch/driver.py`."""
-    return lines[-1] if lines and lines[-1].startswith(FAILED_MARK) else None
+    """What the last line of a batch scoring job says that failed; a script may have left half a line before it."""
+    _, mark, reason = lines[-1].rpartition(FAILED_MARK) if lines else ("", "", "")
+    return f"{mark}{reason}" if mark else None
 
 
 def _ending(code: int | None, lines: list[str]) -> str:

@@ -34,13 +34,13 @@ def drive(folder: Path, script: str, *words: str) -> Run:
     done = subprocess.run(
         [sys.executable, "-m", "mlctl.serving.batch", "--script", "score.py", "--input", "in", "--output", "out",
          "--journal", "journal", *words],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=60,
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60,
     )  # fmt: skip
     found = output / "predictions.csv"
     summary = folder / "journal" / "summary.json"
     return Run(
         done.returncode,
-        done.stdout + done.stderr,
+        done.stdout,
         found.read_text().splitlines() if found.exists() else [],
         json.loads(summary.read_text()) if summary.exists() else {},
     )
@@ -142,7 +142,9 @@ def test_what_the_script_prints_is_log_and_no_protocol(data: Path) -> None:
 def test_an_init_that_fails_fails_the_job_at_once(data: Path) -> None:
     done = drive(data, "def init():\n    raise RuntimeError('no model')\ndef run(files): return files\n")
     assert done.code == 1
-    assert done.log.strip().splitlines()[-1] == "batch scoring failed: the script does not start: RuntimeError: no model"
+    assert (
+        done.log.strip().splitlines()[-1] == "batch scoring failed: the script does not start: RuntimeError: no model"
+    )
 
 
 def test_workers_that_die_in_init_are_not_started_for_ever(data: Path) -> None:
