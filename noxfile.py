@@ -46,3 +46,7 @@ def bench(session: nox.Session) -> None:
     session.run(
         "python", "tests/bench/validation.py", f"{session.bin}/python", f"{reference}/bin/python", *session.posargs
     )
+    # the size of the acceptance: workers, the driver and the supervisor are killed, and each file is scored once
+    session.install("-e", ".[dev]")
+    batch = ["-q", "tests/live/test_batch.py", "-k", "whatever"]
+    session.run("python", "-m", "pytest", *batch, env={"MLCTL_TEST_BATCH_FILES": "10000"})

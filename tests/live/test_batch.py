@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from tests.conftest import Mlctl
 
 FILES = int(os.environ.get("MLCTL_TEST_BATCH_FILES", "1000"))
 """`nox -s bench` has 10,000."""
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 SCRIPT = """\
 import os, time
@@ -168,3 +171,50 @@ def test_a_script_that_does_not_start(mlctl: Mlctl) -> None:
     invoke(mlctl, "--input", "data", job="bad")
     error = mlctl.json("job", "wait", "-n", "bad", code=10)["error"]
     assert "the script does not start: ModuleNotFoundError: No module named 'nonsense'" in error["message"]
+
+
+ADDER = """\
+class Model:
+    def predict(self, frame):
+        return frame["x"] + frame["y"]
+
+def _load_pyfunc(path):
+    return Model()
+"""
+
+
+@pytest.mark.network
+def test_an_mlflow_model_needs_no_script(mlctl: Mlctl) -> None:
+    model = mlctl.folder / "adder"
+    (model / "code").mkdir(parents=True)
+    (model / "data").mkdir()
+    (model / "data" / "kept").write_text("")
+    (model / "code" / "adder.py").write_text(ADDER)
+    (model / "conda.yaml").write_text("dependencies:\n- pip\n- pip:\n  - mlflow-skinny\n  - pandas\n")
+    flavor = "flavors:\n  python_function:\n    loader_module: adder\n    code: code\n    data: data\n"
+    (model / "MLmodel").write_text(f"{flavor}    env: {{conda: conda.yaml}}\n")
+    data = mlctl.folder / "data"
+    data.mkdir()
+    (data / "a.csv").write_text("x,y\n1,2\n3,4\n")
+    (data / "b.json").write_text('[{"x": 5, "y": 6}]')
+    (data / "c.json").write_text('{"columns": ["x", "y"], "data": [[7, 8]]}')
+    (data / "d.jsonl").write_text('{"x": 9, "y": 10}\n')
+    (data / "e.pdf").write_text("no table")
+    spec = {"name": "blue", "endpoint_name": "sums", "model": {"path": "adder", "type": "mlflow_model"}}
+    settings = {"mini_batch_size": 1, "retry_settings": {"max_retries": 0}, "compute": "local"}
+    (mlctl.folder / "deployment.yml").write_text(json.dumps({**spec, **settings}))
+    mlctl("batch-endpoint", "create", "-n", "sums")
+    mlctl("batch-deployment", "create", "-f", "deployment.yml")
+    invoke(mlctl, "--input", "data", job="one")
+    mlctl("job", "wait", "-n", "one", timeout=300)
+    assert rows_of(mlctl, "one") == ["0,3,a.csv", "1,7,a.csv", "0,11,b.json", "0,15,c.json", "0,19,d.jsonl"]
+    assert "File type 'pdf' is not supported" in log_of(mlctl, "one")
+
+
+def test_the_example(mlctl: Mlctl) -> None:
+    shutil.copytree(EXAMPLES / "batch", mlctl.folder, dirs_exist_ok=True)
+    mlctl("batch-endpoint", "create", "-f", "endpoint.yml")
+    mlctl("batch-deployment", "create", "-f", "deployment.yml", "--set-default")
+    mlctl("batch-endpoint", "invoke", "-n", "word-counts", "--input", "texts", "--job-name", "first")
+    mlctl("job", "wait", "-n", "first")
+    assert rows_of(mlctl, "first") == ["one.txt,2", "three.txt,0", "two.txt,3"]
