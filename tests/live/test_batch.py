@@ -33,7 +33,7 @@ def run(mini_batch):
 """
 
 
-def deploy(mlctl: Mlctl, script: str, *, files: int, **settings: Any) -> None:
+def deploy(mlctl: Mlctl, script: str, *words: str, files: int, **settings: Any) -> None:
     """An endpoint `sums` with one deployment, and a folder `data` of files that hold their number."""
     for name in ("code", "model", "data"):
         (mlctl.folder / name).mkdir()
@@ -52,7 +52,7 @@ def deploy(mlctl: Mlctl, script: str, *, files: int, **settings: Any) -> None:
     }
     (mlctl.folder / "deployment.yml").write_text(json.dumps(spec))
     mlctl("batch-endpoint", "create", "-n", "sums")
-    mlctl("batch-deployment", "create", "-f", "deployment.yml", "--set-default")
+    mlctl("batch-deployment", "create", "-f", "deployment.yml", "--set-default", *words)
 
 
 def invoke(mlctl: Mlctl, *words: str, job: str) -> dict[str, Any]:

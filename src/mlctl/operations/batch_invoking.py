@@ -195,7 +195,7 @@ def _outputs(given: Mapping[str, Any]) -> dict[str, Output]:
 def _with_command(job: CommandJob, plan: Mapping[str, Any], settings: BatchSettings, *, resume: bool) -> CommandJob:
     data = next(given for given in job.inputs.values() if given.name not in _TAKEN)
     words = [
-        f"python -m {PACKAGE}",
+        f"$(command -v python || command -v python3) -m {PACKAGE}",
         f"--script {shlex.quote(plan['script'])}",
         f'--input "${{{{inputs.{data.name}}}}}" --input-type {data.type}',
         f'--output "${{{{outputs.{SCORE}}}}}" --journal "${{{{outputs.{JOURNAL}}}}}"',

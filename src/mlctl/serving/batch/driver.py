@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from collections import deque
@@ -48,6 +49,8 @@ class Summary:
 def main(words: Sequence[str] | None = None) -> int:
     """Score the input; 0 when the job completed."""
     options = _options().parse_args(words)
+    # as the first process of a container it would not be ended by the signal itself
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
     try:
         summary = score(options)
     except (BatchFailedError, InputError) as error:
