@@ -23,8 +23,6 @@ class Entry(NamedTuple):
 
 
 _SPECS = (
-    ("batch-endpoint", "batch endpoints"),
-    ("batch-deployment", "batch deployments"),
     ("schedule", "schedules and monitors"),
     ("feature-set", "feature sets"),
     ("feature-store", "feature stores"),
@@ -57,6 +55,13 @@ ENTRIES: tuple[Entry, ...] = (
         "mlctl.cli.online_deployment",
         "Models that answer behind an endpoint.",
         family="online-deployment",
+    ),
+    Entry("batch-endpoint", "mlctl.cli.batch_endpoint", "Names under which files are scored.", family="batch-endpoint"),
+    Entry(
+        "batch-deployment",
+        "mlctl.cli.batch_deployment",
+        "Models that score files in jobs.",
+        family="batch-deployment",
     ),
     Entry(
         "datastore", "mlctl.cli.datastore", "Storage under a name: blob, data lake, S3, folders.", family="datastore"

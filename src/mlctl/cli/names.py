@@ -33,22 +33,32 @@ def complete_assets(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def complete_endpoints(ctx: typer.Context, incomplete: str) -> list[str]:
     """Online endpoints that begin with the word."""
-    return _quietly(
-        lambda context: [one.name for one in context.store.endpoints.list("online") if one.name.startswith(incomplete)],
-        ctx,
-    )
+    return _quietly(lambda context: _beginning(context.store.endpoints.list("online"), incomplete), ctx)
 
 
 def complete_deployments(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Deployments that begin with the word, of the endpoint given before or of all."""
+    """Deployments that begin with the word, of the online endpoint given before or of all."""
+    return _deployments("online", ctx, incomplete)
+
+
+def complete_batch_endpoints(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Batch endpoints that begin with the word."""
+    return _quietly(lambda context: _beginning(context.store.endpoints.list("batch"), incomplete), ctx)
+
+
+def complete_batch_deployments(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Deployments that begin with the word, of the batch endpoint given before or of all."""
+    return _deployments("batch", ctx, incomplete)
+
+
+def _deployments(kind: str, ctx: typer.Context, incomplete: str) -> list[str]:
     given = ctx.params.get("endpoint_name")
     return _quietly(
         lambda context: [
-            found.name
-            for one in context.store.endpoints.list("online")
+            name
+            for one in context.store.endpoints.list(kind)
             if given in (None, one.name)
-            for found in context.store.endpoints.deployments(one.name)
-            if found.name.startswith(incomplete)
+            for name in _beginning(context.store.endpoints.deployments(one.name), incomplete)
         ],
         ctx,
     )

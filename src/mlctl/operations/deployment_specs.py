@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from mlctl.assets.places import local_place
-from mlctl.assets.registration import keep_files
 from mlctl.assets.resolver import Resolver, located
-from mlctl.entities.asset import MODEL
 from mlctl.entities.environment import Environment
 from mlctl.entities.online_deployment import ModelFiles, OnlineDeployment, Probe, RequestSettings, Route
-from mlctl.errors import InvalidSpecError, MlctlError, NotFoundError
+from mlctl.errors import InvalidSpecError, MlctlError
+from mlctl.operations.deployed_files import code_of, model_of
 from mlctl.operations.endpoints import EndpointDesk
 from mlctl.operations.job_assets import resolve_environment
 from mlctl.operations.registries import registry_sources
 from mlctl.spec.check import SpecCheck
-from mlctl.spec.paths import absolute
-from mlctl.spec.references import ASSET, DATASTORE, FILE, JOB_OUTPUT, LOCAL, RUN, parse
 
 _SHOWN = ("app_insights_enabled", "scale_settings", "data_collector", "model_mount_path", "resources")
 
@@ -47,8 +42,8 @@ def read_deployment(desk: EndpointDesk, spec: SpecCheck, endpoint: str) -> Onlin
         lines=lines,
     )
     resolver = Resolver(desk.store, registry_sources(desk.settings, desk.store))
-    model = _at(wanted, "model", lambda: _model(desk, spec, resolver))
-    code, script = _code(desk, spec)
+    model = _at(wanted, "model", lambda: model_of(desk.store, spec, resolver))
+    code, script = code_of(desk.store, spec)
     no_code = model is not None and model.type == "mlflow_model" and code is None
     environment = _environment(desk, wanted, spec, resolver, model if no_code else None)
     wanted = replace(
@@ -60,50 +55,6 @@ def read_deployment(desk: EndpointDesk, spec: SpecCheck, endpoint: str) -> Onlin
             hint="only an MLflow model (type: mlflow_model) and a container with inference_config need none",
         )
     return replace(wanted, document=_document(spec, wanted))
-
-
-def _model(desk: EndpointDesk, spec: SpecCheck, resolver: Resolver) -> ModelFiles | None:
-    """The model, registered or in place; its files are in the content store afterwards."""
-    given = spec.data.get("model")
-    if given is None:
-        return None
-    if isinstance(given, str):
-        reference = parse(given)
-        if reference.kind == ASSET:
-            return _registered(desk, resolver, given)
-        given = {"path": given}
-    path = str(given.get("path") or "")
-    if not path:
-        raise InvalidSpecError("the model has no path", hint="add 'path: …', or name a registered model")
-    reference = parse(path)
-    if reference.kind == ASSET:
-        return _registered(desk, resolver, path)
-    kinds = (JOB_OUTPUT, RUN, DATASTORE)
-    is_elsewhere = reference.kind in kinds
-    place = local_place(path, desk.store) if is_elsewhere else Path(absolute(spec.document, reference.path or ""))
-    if reference.kind not in (LOCAL, FILE, *kinds):
-        raise NotFoundError(f"'{path}' cannot be read on this machine", hint="register the model first")
-    kept = keep_files(desk.store, place, may_leave=reference.kind != JOB_OUTPUT)
-    kind = given.get("type") or ("mlflow_model" if (place / "MLmodel").is_file() else "custom_model")
-    return ModelFiles(
-        str(given.get("name") or spec.data["name"]), str(given.get("version") or "1"), kept.content, place.name, kind
-    )
-
-
-def _registered(desk: EndpointDesk, resolver: Resolver, text: str) -> ModelFiles:
-    asset = resolver.get(text, MODEL)
-    content = asset.content or keep_files(desk.store, local_place(asset.path or "", desk.store)).content
-    base = (asset.path or "").rstrip("/").rpartition("/")[2]
-    return ModelFiles(asset.name, asset.version, content, base, asset.type, asset.reference)
-
-
-def _code(desk: EndpointDesk, spec: SpecCheck) -> tuple[str | None, str | None]:
-    """Digest of the scoring code, and the entry script in it."""
-    given = spec.data.get("code_configuration") or {}
-    if not given.get("code"):
-        return None, None
-    folder = Path(absolute(spec.document, parse(given["code"]).path or ""))
-    return desk.store.content.add_folder(folder).digest, given["scoring_script"]
 
 
 def _environment(

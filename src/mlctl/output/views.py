@@ -115,6 +115,18 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         Column("Backend", "backend"),
         Column("Model", "model"),
     ),
+    "batch-endpoint list": (
+        Column("Name", "name"),
+        Column("DefaultDeployment", "defaults.deployment_name"),
+        Column("ProvisioningState", "provisioning_state"),
+    ),
+    "batch-deployment list": (
+        Column("Name", "name"),
+        Column("EndpointName", "endpoint_name"),
+        Column("MiniBatchSize", "mini_batch_size"),
+        Column("Compute", "compute"),
+        Column("Model", "model"),
+    ),
     "registry list": (
         Column("Name", "name"),
         Column("Path", "path"),

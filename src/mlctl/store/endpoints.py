@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import fields, replace
 from typing import Any
 
-from mlctl.entities.endpoint import Deployment, Endpoint, EndpointChange
+from mlctl.entities.endpoint import ONLINE, Deployment, Endpoint, EndpointChange
 from mlctl.errors import ConflictError, NotFoundError
 from mlctl.store.database import Database, Row
 from mlctl.store.rows import did_you_mean, from_json, to_json
@@ -37,10 +37,11 @@ class EndpointTable:
     def insert(self, endpoint: Endpoint) -> None:
         """Keep a new endpoint. Raises ConflictError when the name or the port is taken."""
         with self._database.write() as connection:
-            if connection.execute("SELECT 1 FROM endpoints WHERE name = ?", (endpoint.name,)).fetchone():
+            known = connection.execute("SELECT kind FROM endpoints WHERE name = ?", (endpoint.name,)).fetchone()
+            if known is not None:
                 raise ConflictError(
-                    f"{endpoint.kind}-endpoint '{endpoint.name}' exists already",
-                    hint=f"change it with: mlctl {endpoint.kind}-endpoint update -n {endpoint.name}",
+                    f"{known['kind']}-endpoint '{endpoint.name}' exists already",
+                    hint=f"change it with: mlctl {known['kind']}-endpoint update -n {endpoint.name}",
                     details={"name": endpoint.name},
                 )
             taken = connection.execute("SELECT name FROM endpoints WHERE port = ? AND port > 0", (endpoint.port,))
@@ -95,14 +96,16 @@ class EndpointTable:
         Raises NotFoundError for no endpoint, ConflictError unless the generation is `next_generation`.
         """
         with self._database.write() as connection:
-            if not connection.execute("SELECT 1 FROM endpoints WHERE name = ?", (deployment.endpoint,)).fetchone():
-                raise self._not_found("online", deployment.endpoint)
+            sql = "SELECT kind FROM endpoints WHERE name = ?"
+            endpoint = connection.execute(sql, (deployment.endpoint,)).fetchone()
+            if endpoint is None:
+                raise self._not_found(ONLINE, deployment.endpoint)
             known = connection.execute(
                 "SELECT generation FROM deployments WHERE endpoint = ? AND name = ?",
                 (deployment.endpoint, deployment.name),
             ).fetchone()
             if self.next_generation(deployment.endpoint, deployment.name) != deployment.generation:
-                raise _changed_meanwhile(deployment, exists=known is not None)
+                raise _changed_meanwhile(deployment, endpoint["kind"], exists=known is not None)
             if known:
                 # the keeper may have let a generation take over since `deployment` was read
                 _update_deployment(connection, deployment, _PUT)
@@ -196,11 +199,11 @@ class EndpointTable:
         )
 
 
-def _changed_meanwhile(deployment: Deployment, *, exists: bool) -> ConflictError:
+def _changed_meanwhile(deployment: Deployment, kind: str, *, exists: bool) -> ConflictError:
     if exists and deployment.generation == 1:
         return ConflictError(
             f"deployment '{deployment.name}' of '{deployment.endpoint}' exists already",
-            hint=f"change it with: mlctl online-deployment update -n {deployment.name} -e {deployment.endpoint} -f …",
+            hint=f"change it with: mlctl {kind}-deployment update -n {deployment.name} -e {deployment.endpoint} -f …",
             details={"endpoint": deployment.endpoint, "name": deployment.name},
         )
     return ConflictError(
