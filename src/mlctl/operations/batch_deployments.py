@@ -182,7 +182,7 @@ def delete(desk: EndpointDesk, endpoint: str, name: str) -> None:
     desk.store.endpoints.delete_deployment(endpoint, name, by=desk.user, at=now)
     if defaults.get("deployment_name") == name:
         without = {key: value for key, value in found.document.items() if key != "defaults"}
-        desk.store.endpoints.update(replace(found, document=without), "no default", by=desk.user, at=now)
+        desk.store.endpoints.update(found, "no default", by=desk.user, at=now, document=without)
 
 
 def environment_of_plan(plan: Mapping[str, Any]) -> Environment:

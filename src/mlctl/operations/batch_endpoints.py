@@ -16,6 +16,7 @@ from mlctl.operations.jobs import describe as describe_job
 
 UPDATABLE = ("description", "tags", "properties", "defaults")
 _KEPT = ("identity", "defaults")
+_FROM_THE_SPEC = ("auth_mode", "description", "tags", "properties", "document")
 
 
 def create(
@@ -55,8 +56,8 @@ def create(
             kept = {**endpoint.document, "defaults": known.document["defaults"]}
             endpoint = replace(endpoint, document=kept)
         _check_default(desk, endpoint)
-        endpoint = replace(endpoint, created_at=known.created_at, created_by=known.created_by)
-        endpoint = desk.store.endpoints.update(endpoint, "update", by=desk.user, at=now)
+        fields = {name: getattr(endpoint, name) for name in _FROM_THE_SPEC}
+        endpoint = desk.store.endpoints.update(known, "update", by=desk.user, at=now, **fields)
     return endpoint, tuple(f"{problem.location}: {problem.message}" for problem in spec.problems)
 
 
@@ -95,9 +96,9 @@ def update(desk: EndpointDesk, name: str, changes: Mapping[str, Any]) -> Endpoin
     document = endpoint.document
     if "defaults" in changes:
         document = {**document, "defaults": dict(changes["defaults"] or {})}
-    changed = replace(endpoint, **plain, document=document)
-    _check_default(desk, changed)
-    return desk.store.endpoints.update(changed, "update", by=desk.user, at=desk.clock.now())
+    fields = {**plain, "document": document}
+    _check_default(desk, replace(endpoint, **fields))
+    return desk.store.endpoints.update(endpoint, "update", by=desk.user, at=desk.clock.now(), **fields)
 
 
 def set_default(desk: EndpointDesk, endpoint: str, deployment: str) -> Endpoint:
