@@ -68,7 +68,8 @@ def create(
         desk.store.endpoints.deployment(endpoint.name, name)
     with desk.store.content.adding():
         plan, model, environment = _plan(desk, spec)
-        chosen, said = _compute(desk, spec, environment, backend or (known.backend if known and update else None))
+        stays = known is not None and update and not desk.store.computes.find(_compute_name(spec))
+        chosen, said = _compute(desk, spec, environment, backend or (known.backend if known and stays else None))
         plan["compute"] = chosen.name
         now = desk.clock.now()
         deployment = Deployment(
@@ -240,6 +241,10 @@ def _plan(desk: EndpointDesk, spec: SpecCheck) -> tuple[dict[str, Any], ModelFil
         "environment": kept,
     }
     return plan, model, environment
+
+
+def _compute_name(spec: SpecCheck) -> str:
+    return str(spec.data.get("compute") or "").removeprefix("azureml:")
 
 
 def _compute(desk: EndpointDesk, spec: SpecCheck, environment: Environment, backend: str | None) -> Any:

@@ -15,7 +15,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 from mlctl.serving.batch.items import InputError, Item, MiniBatch, cut, list_items
@@ -241,16 +240,14 @@ def _variables(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _take_over_files(earlier: str, output: str, result: str) -> None:
-    """Files that the script wrote in the earlier job belong to the result; links where there can be some."""
-    if os.path.realpath(earlier) == os.path.realpath(output):
-        return
+    """Files that the script wrote in the earlier job belong to the result. Both jobs may have written to one place."""
     for place, _, files in os.walk(earlier):
         target = os.path.join(output, os.path.relpath(place, earlier))
         os.makedirs(target, exist_ok=True)
         for name in files:
-            if name != result and not name.startswith(f"{result}.part-"):
-                with suppress(FileExistsError):
-                    shutil.copy2(os.path.join(place, name), os.path.join(target, name))
+            there = os.path.join(target, name)
+            if name != result and not name.startswith(f"{result}.part-") and not os.path.exists(there):
+                shutil.copy2(os.path.join(place, name), there)
 
 
 def _write_summary(folder: str, summary: Summary) -> None:
