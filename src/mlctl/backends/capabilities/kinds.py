@@ -118,6 +118,7 @@ _FAMILIES: dict[str, str] = {
 _AVAILABLE_HERE = frozenset({
     "commandJob", "workspace", "azureBlobDatastore", "azureDataLakeGen2Datastore", "oneLakeDatastore",
     "localFolderDatastore", "s3Datastore", "registry", "data", "model", "environment",
+    "managedOnlineEndpoint", "kubernetesOnlineEndpoint", "managedOnlineDeployment", "kubernetesOnlineDeployment",
     *(name for name, kind in KINDS.items() if kind.family in ("component", "connection")),
 })  # fmt: skip
 _NO_FILE_SHARE = refused("a file share is mounted (SMB or NFS), and its folder registered with type: local_folder")

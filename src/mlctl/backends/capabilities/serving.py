@@ -1,4 +1,4 @@
-"""Rows of endpoints and deployments. They are not built for the back ends of this machine (see `kinds.py`)."""
+"""Rows of endpoints and deployments. Batch is not built for the back ends of this machine (see `kinds.py`)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,37 @@ _REGISTRY = refused("registries are Azure ML's: download '{value}' and name the 
 _SPLIT = approximated(
     "percentages need the Gateway API in the cluster; without it a deployment has all the traffic or none"
 )
+_LATER = approximated("is set with online-endpoint update, once the deployments answer")
+_COUNT = ignored("instance_count replicas run, no more and no fewer")
+_ONE_SIZE = ignored("a replica may use what this machine has")
 
 ENDPOINT: tuple[Row, ...] = (
     *rows("$schema name description tags properties id provisioning_state scoring_uri location openapi_uri"),
     row("auth_mode", "aml_token", kubernetes=approximated("tokens are the scoring server's own, not Azure ML's")),
-    row("auth_mode", "aad_token", kubernetes=refused("signing in with Microsoft Entra is done by Azure: use key")),
+    row(
+        "auth_mode",
+        "aad_token",
+        here=approximated("the endpoint gives out tokens of its own, as with aml_token"),
+        kubernetes=refused("signing in with Microsoft Entra is done by Azure: use key"),
+    ),
     row("auth_mode"),
     row(
         "identity",
+        here=ignored("replicas run as you"),
         kubernetes=approximated("the pods' service account stands for it, where the cluster has workload identity"),
     ),
-    row("traffic", "<split>", kubernetes=_SPLIT),
-    row("traffic"),
-    row("mirror_traffic", kubernetes=approximated("needs the Gateway API in the cluster; without it, it is refused")),
-    row("public_network_access", kubernetes=ignored("who can reach the endpoint is decided by the cluster's gateway")),
+    row("traffic", "<split>", here=_LATER, kubernetes=_SPLIT),
+    row("traffic", here=_LATER),
+    row(
+        "mirror_traffic",
+        here=_LATER,
+        kubernetes=approximated("needs the Gateway API in the cluster; without it, it is refused"),
+    ),
+    row(
+        "public_network_access",
+        here=ignored("it listens on loopback unless --host says otherwise"),
+        kubernetes=ignored("who can reach the endpoint is decided by the cluster's gateway"),
+    ),
 )
 
 BATCH_ENDPOINT: tuple[Row, ...] = (
@@ -42,34 +59,58 @@ _MODEL_ROWS = (
 DEPLOYMENT: tuple[Row, ...] = (
     *rows("$schema type name description tags properties endpoint_name id provisioning_state"),
     *_MODEL_ROWS,
-    *rows("code_configuration environment_variables environment_variables.* instance_count model_mount_path resources"),
-    *rows("request_settings liveness_probe readiness_probe scale_settings scale_settings.min_instances"),
-    *rows("scale_settings.max_instances"),
+    *rows("code_configuration environment_variables environment_variables.* instance_count"),
+    row("model_mount_path", local=ignored("a process has no mounts: AZUREML_MODEL_DIR names the folder")),
+    row("resources", here=_ONE_SIZE),
+    *rows("request_settings liveness_probe readiness_probe scale_settings"),
+    row("scale_settings.min_instances", here=_COUNT),
+    row("scale_settings.max_instances", here=_COUNT),
     row(
         "app_insights_enabled",
+        here=ignored("nothing is sent to Application Insights: the router has /metrics"),
         kubernetes=ignored("nothing is sent to Application Insights: use the cluster's monitoring"),
     ),
     row(
         "scale_settings.type",
         "target_utilization",
+        here=_COUNT,
         kubernetes=approximated("a HorizontalPodAutoscaler on the pods' CPU"),
     ),
     row("scale_settings.type"),
     row(
-        "scale_settings.target_utilization_percentage", kubernetes=approximated("of the pods' CPU, not of busy workers")
+        "scale_settings.target_utilization_percentage",
+        here=_COUNT,
+        kubernetes=approximated("of the pods' CPU, not of busy workers"),
     ),
-    row("scale_settings.polling_interval", kubernetes=ignored("the cluster's autoscaler has its own interval")),
+    row(
+        "scale_settings.polling_interval",
+        here=_COUNT,
+        kubernetes=ignored("the cluster's autoscaler has its own interval"),
+    ),
     row(
         "instance_type",
         "<vm size>",
+        here=_ONE_SIZE,
         kubernetes=approximated(
             "'{value}' has to be defined as an instance type of the cluster: pods know no sizes of Azure's machines"
         ),
     ),
-    row("instance_type"),
-    row("data_collector", kubernetes=ignored("requests and answers are not collected")),
-    row("egress_public_network_access", kubernetes=ignored("the cluster's network policies decide")),
-    row("private_network_connection", kubernetes=ignored("the cluster's network policies decide")),
+    row("instance_type", here=_ONE_SIZE),
+    row(
+        "data_collector",
+        here=approximated("request and response are kept as JSON lines in the endpoint's folder; the rest is not"),
+        kubernetes=ignored("requests and answers are not collected"),
+    ),
+    row(
+        "egress_public_network_access",
+        here=ignored("replicas have this machine's network"),
+        kubernetes=ignored("the cluster's network policies decide"),
+    ),
+    row(
+        "private_network_connection",
+        here=ignored("there is no private network to connect to"),
+        kubernetes=ignored("the cluster's network policies decide"),
+    ),
 )
 
 BATCH_DEPLOYMENT: tuple[Row, ...] = (
@@ -85,5 +126,7 @@ BATCH_DEPLOYMENT: tuple[Row, ...] = (
     row("settings.*"),
 )
 
-SERVING_ENVIRONMENT: tuple[Row, ...] = (row("inference_config"),)
+SERVING_ENVIRONMENT: tuple[Row, ...] = (
+    row("inference_config", local=refused("a container of your own is no process: use --backend docker")),
+)
 """What an environment may say when it serves."""
