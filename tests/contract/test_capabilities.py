@@ -307,8 +307,9 @@ def test_every_section_is_read_by_something() -> None:
 def test_a_document_as_a_whole_has_a_fate(kind: str) -> None:
     fates = {backend: fate_of_document(kind, backend) for backend in BACKENDS}
     assert all(fate.word == HONOURED or fate.reason for fate in fates.values())
-    runs_here = {"commandJob", "workspace", "localCompute", "dockerCompute"}
-    kept = KINDS[kind].family in ("datastore", "connection") and kind not in (
+    runs_here = {"commandJob", "workspace", "localCompute", "dockerCompute", "registry", "data", "model", "environment"}
+    runs_here |= {f"{kind}Online{what}" for kind in ("managed", "kubernetes") for what in ("Endpoint", "Deployment")}
+    kept = KINDS[kind].family in ("datastore", "connection", "component") and kind not in (
         "azureFileDatastore",
         "azureDataLakeGen1Datastore",
     )

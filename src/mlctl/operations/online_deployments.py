@@ -24,6 +24,7 @@ from mlctl.operations.endpoints import EndpointDesk
 NOT_HONOURED = {
     "egress_public_network_access": "processes of this machine have its network",
     "private_network_connection": "there is no private network to connect to",
+    "scale_settings.max_instances": "instance_count replicas run, no more and no fewer",
     "app_insights_enabled": "there is no Application Insights; see the router's /metrics",
 }
 """Keys that mean something on Azure only, and why not here."""

@@ -12,6 +12,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """GET is a probe, POST a request. A file named by UNHEALTHY_WHEN makes probes fail."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = 65536  # head and body in one packet
 
     def do_GET(self) -> None:
         self.answer(503 if os.path.exists(os.environ.get("UNHEALTHY_WHEN", "/nowhere")) else 200, "{}")

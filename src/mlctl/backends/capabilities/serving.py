@@ -6,38 +6,38 @@ from mlctl.backends.capabilities import Row, approximated, ignored, refused, row
 
 _IN_WORKSPACE = approximated("'{value}' has to be known in the mlctl workspace: Azure ML's own are not looked up")
 _REGISTRY = refused("registries are Azure ML's: download '{value}' and name the folder")
-_KNOWN_REGISTRY = approximated("its registry has to be one that mlctl knows: mlctl registry list")
-_OWN_TOKENS = approximated("tokens are the endpoint's own: mlctl online-endpoint get-credentials gives them out")
 _SPLIT = approximated(
     "percentages need the Gateway API in the cluster; without it a deployment has all the traffic or none"
 )
+_LATER = approximated("is set with online-endpoint update, once the deployments answer")
+_COUNT = ignored("instance_count replicas run, no more and no fewer")
+_ONE_SIZE = ignored("a replica may use what this machine has")
 
 ENDPOINT: tuple[Row, ...] = (
     *rows("$schema name description tags properties id provisioning_state scoring_uri location openapi_uri"),
-    row(
-        "auth_mode",
-        "aml_token",
-        here=_OWN_TOKENS,
-        kubernetes=approximated("tokens are the scoring server's own, not Azure ML's"),
-    ),
+    row("auth_mode", "aml_token", kubernetes=approximated("tokens are the scoring server's own, not Azure ML's")),
     row(
         "auth_mode",
         "aad_token",
-        here=_OWN_TOKENS,
+        here=approximated("the endpoint gives out tokens of its own, as with aml_token"),
         kubernetes=refused("signing in with Microsoft Entra is done by Azure: use key"),
     ),
     row("auth_mode"),
     row(
         "identity",
-        here=ignored("deployments run as you"),
+        here=ignored("replicas run as you"),
         kubernetes=approximated("the pods' service account stands for it, where the cluster has workload identity"),
     ),
-    row("traffic", "<split>", kubernetes=_SPLIT),
-    row("traffic"),
-    row("mirror_traffic", kubernetes=approximated("needs the Gateway API in the cluster; without it, it is refused")),
+    row("traffic", "<split>", here=_LATER, kubernetes=_SPLIT),
+    row("traffic", here=_LATER),
+    row(
+        "mirror_traffic",
+        here=_LATER,
+        kubernetes=approximated("needs the Gateway API in the cluster; without it, it is refused"),
+    ),
     row(
         "public_network_access",
-        here=ignored("the endpoint listens on loopback unless --host says otherwise"),
+        here=ignored("it listens on loopback unless --host says otherwise"),
         kubernetes=ignored("who can reach the endpoint is decided by the cluster's gateway"),
     ),
 )
@@ -53,62 +53,68 @@ BATCH_ENDPOINT: tuple[Row, ...] = (
 
 _MODEL_ROWS = (
     row("model", "<file>|<map>|<local>"),
-    row("model", "<registry>", here=_KNOWN_REGISTRY, kubernetes=_REGISTRY),
-    row("model", here=_IN_WORKSPACE, kubernetes=_IN_WORKSPACE),
+    row("model", "<registry>", kubernetes=_REGISTRY),
+    row("model", kubernetes=_IN_WORKSPACE),
     row("environment", "<file>|<map>|<curated>"),
-    row(
-        "environment",
-        "<registry>",
-        here=_KNOWN_REGISTRY,
-        kubernetes=refused("registries are Azure ML's: name the image"),
-    ),
-    row("environment", here=_IN_WORKSPACE, kubernetes=_IN_WORKSPACE),
+    row("environment", "<registry>", kubernetes=refused("registries are Azure ML's: name the image")),
+    row("environment", kubernetes=_IN_WORKSPACE),
 )
-
-_FIXED_SIZE = ignored("instances are as many as instance_count says")
-_NETWORK = ignored("deployments have the network of this machine")
 
 DEPLOYMENT: tuple[Row, ...] = (
     *rows("$schema type name description tags properties endpoint_name id provisioning_state"),
     *_MODEL_ROWS,
-    *rows("code_configuration environment_variables environment_variables.* instance_count model_mount_path resources"),
+    *rows("code_configuration environment_variables environment_variables.* instance_count"),
+    row("model_mount_path", local=ignored("a process has no mounts: AZUREML_MODEL_DIR names the folder")),
+    row("resources", here=_ONE_SIZE),
     *rows("request_settings liveness_probe readiness_probe scale_settings"),
-    row("scale_settings.min_instances", here=_FIXED_SIZE),
-    row("scale_settings.max_instances", here=_FIXED_SIZE),
+    row("scale_settings.min_instances", here=_COUNT),
+    row("scale_settings.max_instances", here=_COUNT),
     row(
         "app_insights_enabled",
-        here=ignored("there is no Application Insights: the router tells its metrics at /metrics"),
+        here=ignored("nothing is sent to Application Insights: the router has /metrics"),
         kubernetes=ignored("nothing is sent to Application Insights: use the cluster's monitoring"),
     ),
     row(
         "scale_settings.type",
         "target_utilization",
-        here=_FIXED_SIZE,
+        here=_COUNT,
         kubernetes=approximated("a HorizontalPodAutoscaler on the pods' CPU"),
     ),
     row("scale_settings.type"),
     row(
         "scale_settings.target_utilization_percentage",
-        here=_FIXED_SIZE,
+        here=_COUNT,
         kubernetes=approximated("of the pods' CPU, not of busy workers"),
     ),
     row(
         "scale_settings.polling_interval",
-        here=_FIXED_SIZE,
+        here=_COUNT,
         kubernetes=ignored("the cluster's autoscaler has its own interval"),
     ),
     row(
         "instance_type",
         "<vm size>",
-        here=ignored("there is one machine: this one"),
+        here=_ONE_SIZE,
         kubernetes=approximated(
             "'{value}' has to be defined as an instance type of the cluster: pods know no sizes of Azure's machines"
         ),
     ),
-    row("instance_type", here=ignored("there is one machine: this one")),
-    row("data_collector", kubernetes=ignored("requests and answers are not collected")),
-    row("egress_public_network_access", here=_NETWORK, kubernetes=ignored("the cluster's network policies decide")),
-    row("private_network_connection", here=_NETWORK, kubernetes=ignored("the cluster's network policies decide")),
+    row("instance_type", here=_ONE_SIZE),
+    row(
+        "data_collector",
+        here=approximated("request and response are kept as JSON lines in the endpoint's folder; the rest is not"),
+        kubernetes=ignored("requests and answers are not collected"),
+    ),
+    row(
+        "egress_public_network_access",
+        here=ignored("replicas have this machine's network"),
+        kubernetes=ignored("the cluster's network policies decide"),
+    ),
+    row(
+        "private_network_connection",
+        here=ignored("there is no private network to connect to"),
+        kubernetes=ignored("the cluster's network policies decide"),
+    ),
 )
 
 BATCH_DEPLOYMENT: tuple[Row, ...] = (
@@ -125,6 +131,6 @@ BATCH_DEPLOYMENT: tuple[Row, ...] = (
 )
 
 SERVING_ENVIRONMENT: tuple[Row, ...] = (
-    row("inference_config", local=refused("a container of your own cannot run as a process: use --backend docker")),
+    row("inference_config", local=refused("a container of your own is no process: use --backend docker")),
 )
 """What an environment may say when it serves."""
