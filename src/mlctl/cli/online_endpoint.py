@@ -68,7 +68,7 @@ def create(
     """Create an endpoint: an address that stays, with keys. It listens on loopback unless --host says otherwise."""
     from mlctl.operations.answering import wait_until_it_answers
     from mlctl.operations.endpoints import create as create_endpoint
-    from mlctl.operations.endpoints import describe
+    from mlctl.operations.endpoints import describe, settle
 
     del local
     desk = desk_of(context)
@@ -76,7 +76,9 @@ def create(
     endpoint, warnings = create_endpoint(desk, file, overrides=set_ or (), fields=fields, host=host, port=port)
     for text in warnings:
         context.say.warning(text)
-    if not no_wait:
+    if not no_wait and port is None:
+        endpoint = settle(desk, endpoint)
+    elif not no_wait:
         wait_until_it_answers(desk, endpoint)
     return describe(desk, endpoint)
 

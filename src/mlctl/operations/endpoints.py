@@ -88,6 +88,27 @@ def create(
     return endpoint, tuple(warnings)
 
 
+def settle(desk: EndpointDesk, endpoint: Endpoint, *, attempts: int = 5) -> Endpoint:
+    """Wait until a new endpoint answers; on another port when somebody else took the one it was given meanwhile.
+
+    Raises UnavailableError, as `wait_until_it_answers`.
+    """
+    for _ in range(attempts):
+        try:
+            wait_until_it_answers(desk, endpoint)
+        except UnavailableError:
+            if _is_free(endpoint.host, endpoint.port):
+                raise  # it is something else
+        else:
+            return endpoint
+        endpoint = desk.store.endpoints.update(
+            endpoint, "another port", by=desk.user, at=desk.clock.now(), port=_free_port(desk)
+        )
+        desk.endpoints().look_after(endpoint.name)
+    wait_until_it_answers(desk, endpoint)
+    return endpoint
+
+
 def describe(desk: EndpointDesk, endpoint: Endpoint) -> dict[str, Any]:
     """An endpoint in the words of `az ml online-endpoint show`."""
     address = f"http://{_shown_host(endpoint.host)}:{endpoint.port}"

@@ -163,3 +163,26 @@ def test_a_systemd_unit(office: Desk, iris: Endpoint) -> None:
     assert f'"MLCTL_HOME={office.desk.settings.home}" "PATH=/bin"' in unit
     with pytest.raises(NotFoundError):
         systemd_unit(office.desk, "other")
+
+
+def test_a_port_that_somebody_takes_meanwhile(office: Desk, iris: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = office.store.endpoints.update(iris, "moved", by="me", at=1.0, port=other.getsockname()[1])
+
+        def wait(_: object, endpoint: Endpoint) -> None:
+            if endpoint.port == taken.port:
+                raise UnavailableError("taken")
+
+        monkeypatch.setattr(endpoints, "wait_until_it_answers", wait)
+        settled = endpoints.settle(office.desk, taken)
+    assert settled.port != taken.port
+    assert office.store.endpoints.get("online", "iris").port == settled.port
+
+    def never(_: object, endpoint: Endpoint) -> None:
+        raise UnavailableError(f"{endpoint.name} has another reason")
+
+    monkeypatch.setattr(endpoints, "wait_until_it_answers", never)
+    with pytest.raises(UnavailableError, match="another reason"):
+        endpoints.settle(office.desk, settled)
