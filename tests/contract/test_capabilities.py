@@ -198,8 +198,10 @@ def is_refused(planning: Bound, spec: dict[str, Any]) -> bool:
     """Whether the back end has no way to run it; that something is not there yet is no refusal."""
     try:
         prepared = planning.prepare(spec)
-    except (UnsupportedError, NotFoundError):
+    except UnsupportedError:
         return True
+    except NotFoundError:
+        return False
     try:
         check_inputs(prepared.plan.payload["inputs"], planning.store)
     except UnsupportedError:
@@ -308,6 +310,7 @@ def test_a_document_as_a_whole_has_a_fate(kind: str) -> None:
     fates = {backend: fate_of_document(kind, backend) for backend in BACKENDS}
     assert all(fate.word == HONOURED or fate.reason for fate in fates.values())
     runs_here = {"commandJob", "workspace", "localCompute", "dockerCompute", "registry", "data", "model", "environment"}
+    runs_here |= {"batchEndpoint", "batchDeployment", "modelBatchDeployment", "dataImport"}
     runs_here |= {f"{kind}Online{what}" for kind in ("managed", "kubernetes") for what in ("Endpoint", "Deployment")}
     kept = KINDS[kind].family in ("datastore", "connection", "component") and kind not in (
         "azureFileDatastore",

@@ -71,6 +71,12 @@ PORTS: tuple[Row, ...] = (
     ),
     row(
         "inputs.*.path",
+        "<run>",
+        here=approximated("the run has to be one that a job of this workspace made"),
+        kubernetes=refused("pods cannot read it: register the model first"),
+    ),
+    row(
+        "inputs.*.path",
         "<elsewhere>",
         here=_NOT_READABLE,
         kubernetes=refused("pods cannot read it: copy the data first"),
