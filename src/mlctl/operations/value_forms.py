@@ -117,10 +117,8 @@ def _remote_form(spot: Spot, kind: str, registry: str | None, text: str) -> tupl
         return ("<asset>",) if is_short else ("<registry>",) if registry else ("<elsewhere>", "<registry>")
     if kind in (DATASTORE, JOB_OUTPUT):
         return ("<datastore>",) if kind == DATASTORE else ("<job output>",)
-    if kind == RUN:
-        return ("<run>", "<elsewhere>")
-    if kind in (RESOURCE, INVALID):
-        return ("<elsewhere>",)
+    if kind in (RUN, RESOURCE, INVALID):
+        return ("<run>", "<elsewhere>") if kind == RUN else ("<elsewhere>",)
     scheme = text.partition(":")[0].lower()
     if scheme not in (*_WEB, *_BLOB):
         # Azure ML reads its own Gen1 storage, and no bucket of others
