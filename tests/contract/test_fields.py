@@ -220,9 +220,11 @@ TABLE: dict[str, Row | Meaningless] = {
         {"outputs": {"o": {"path": "azureml://datastores/workspaceblobstore/paths/a/"}}},
         Kept("payload.outputs.0.target", "{workspace}/datastores/workspaceblobstore/a"),
     ),
-    "outputs.*.name": Row({"outputs": {"o": {"name": "asset"}}}, Warned("outputs.o.name")),
+    "outputs.*.name": Row({"outputs": {"o": {"name": "asset"}}}, Kept("payload.outputs.0.asset.name", "asset")),
     # a version belongs to the name, whose warning says that nothing is registered
-    "outputs.*.version": Row({"outputs": {"o": {"name": "asset", "version": "2"}}}, Warned("outputs.o.name")),
+    "outputs.*.version": Row(
+        {"outputs": {"o": {"name": "asset", "version": "2"}}}, Kept("payload.outputs.0.asset.version", "2")
+    ),
     "resources": Row({"resources": {"instance_count": 3}}, Kept("payload.instance_count", 3)),
     "resources.instance_count": Row({"resources": {"instance_count": 2}}, Warned("resources.instance_count")),
     "resources.instance_type": Row({"resources": {"instance_type": "big"}}, Warned("resources.instance_type")),

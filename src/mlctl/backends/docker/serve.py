@@ -20,7 +20,7 @@ from mlctl.backends.docker.image import MANAGED, ImageMaker
 from mlctl.backends.docker.refusals import explain_start
 from mlctl.backends.docker.runner import kind_of
 from mlctl.backends.served.layout import GenerationFolder, write_json
-from mlctl.backends.served.plan import SERVER, shared_plan, with_server
+from mlctl.backends.served.plan import SERVER, SERVER_VARIABLES, shared_plan, with_server
 from mlctl.backends.supervised.submitter import PASSED_ON, extra_patterns, matching
 from mlctl.entities.online_deployment import OnlineDeployment
 from mlctl.errors import MlctlError, NotFoundError, UnavailableError, UnsupportedError, UsageError
@@ -220,7 +220,7 @@ def _request(
     own: dict[str, Any] = {}
     if not plan["routes"]:
         own = {"Entrypoint": ["/bin/sh", "-c", f"{_FIND_SERVER}{_RUN_SERVER}"], "User": kind.user, "WorkingDir": APP}
-        variables |= {"HOME": "/tmp", "PYTHONUNBUFFERED": "1"}  # in the container
+        variables |= {"HOME": "/tmp", "PYTHONUNBUFFERED": "1", **SERVER_VARIABLES}  # in the container
         if plan["docker"]["conda"] or plan["docker"]["packages"]:
             variables["AZUREML_INFERENCE_PYTHON_PATH"] = f"{ENVIRONMENT_FOLDER}/bin"
     network = settings.text("docker.network")

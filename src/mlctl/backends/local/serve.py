@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mlctl.backends.local.runner import system_path
 from mlctl.backends.served.layout import GenerationFolder
-from mlctl.backends.served.plan import shared_plan, with_server
+from mlctl.backends.served.plan import SERVER_VARIABLES, shared_plan, with_server
 from mlctl.backends.supervised.submitter import PASSED_ON, extra_patterns, matching
 from mlctl.entities.environment import Requirements
 from mlctl.entities.online_deployment import OnlineDeployment
@@ -73,6 +73,7 @@ def prepare_replicas(
         "PATH": os.pathsep.join([str(built.folder / "bin"), system_path()]),
         "VIRTUAL_ENV": str(built.folder),
         "PYTHONUNBUFFERED": "1",
+        **SERVER_VARIABLES,
         # what Azure ML sets in its containers
         "AML_APP_ROOT": str(Path(entry).parent),
         "AZUREML_ENTRY_SCRIPT": Path(entry).name,

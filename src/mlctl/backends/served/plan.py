@@ -11,6 +11,10 @@ from mlctl.entities.online_deployment import OnlineDeployment
 SERVER = "azureml-inference-server-http"
 """The server in Azure ML's own images."""
 
+SERVER_VARIABLES = {"GUNICORN_CMD_ARGS": "--worker-class gthread --threads 1 --keep-alive 75"}
+"""Makes the server keep its connections, which the router uses again; its own kind of worker closes each one.
+A deployment's own variables win."""
+
 
 def shared_plan(deployment: OnlineDeployment) -> dict[str, Any]:
     """The part of a plan that is the same on every back end of this machine."""
