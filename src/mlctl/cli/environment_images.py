@@ -72,8 +72,8 @@ def build(
             if given:
                 raise UsageError(f"{option} needs the image, and --write-context builds none")
         return images.write_context(environment, context.settings, write_context, platform=platform)
-    desk, order = _desk(context), ImageOrder(host=host, platform=platform, no_cache=no_cache)
-    with _shown(context) as log:
+    desk, order = image_desk(context), ImageOrder(host=host, platform=platform, no_cache=no_cache)
+    with shown_log(context) as log:
         image = images.build(desk, environment, order, log, compute=compute)
         if push is not None:
             image = images.push(desk, image, push, log, compute=compute)
@@ -125,14 +125,14 @@ def _environment(
     return environment
 
 
-def _desk(context: Context) -> ImageDesk:
+def image_desk(context: Context) -> ImageDesk:
     from mlctl.operations.images import ImageDesk
 
     return ImageDesk(context.store, context.settings, context.backend)
 
 
 @contextmanager
-def _shown(context: Context) -> Iterator[BinaryIO]:
+def shown_log(context: Context) -> Iterator[BinaryIO]:
     """A log that goes to stderr; with --only-show-errors only its end, and only when something went wrong."""
     log = _Log(context)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -30,6 +31,7 @@ from mlctl.cli.options import (
     POLICY,
     ArchivedOnly,
     Description,
+    File,
     ForceString,
     IncludeArchived,
     MaxResults,
@@ -136,5 +138,32 @@ restore = archive_verb(MODEL, archived=False)
 label = label_verb(MODEL)
 download = download_verb(MODEL)
 share = share_verb(MODEL)
+
+
+@command(accepted=(*POLICY,))
+def package(
+    context: Context,
+    *,
+    name: AssetName,
+    version: Annotated[str, typer.Option("--version", "-v", metavar="VERSION", help="The version.")],
+    file: File,
+    registry_name: RegistryName = None,
+    push: Annotated[
+        str | None, typer.Option("--push", metavar="REGISTRY/REPOSITORY[:TAG]", help="Push the image there.")
+    ] = None,
+    write_context: Annotated[
+        Path | None,
+        typer.Option("--write-context", metavar="FOLDER", help="Only write Dockerfile and files; no engine is used."),
+    ] = None,
+) -> dict[str, Any]:
+    """Make one image of a model, its code, its environment and the inference server; it runs without mlctl.
+
+    The image is that of a new version of the package's target environment. The build's log goes to stderr.
+    """
+    from mlctl.cli.packaging import package_model
+
+    return package_model(context, (name, version, registry_name), file, push=push, write_context=write_context)
+
+
 why = why_verb(MODEL)
 used_by = used_by_verb(MODEL)

@@ -95,12 +95,19 @@ chmod -R a+rwX "$target"
 
 _ADD = f"""\
 #!/bin/sh
-# Adds packages to the Python that the image has. Written by mlctl.
+# Adds packages to the Python that the image has, in an environment that sees its packages. Written by mlctl.
 set -eu
-export PIP_PROGRESS_BAR=off PIP_BREAK_SYSTEM_PACKAGES=1
+export PIP_PROGRESS_BAR=off
+if [ -f {CA_BUNDLE} ]; then
+    for name in {" ".join(CA_VARIABLES)}; do export "$name={CA_BUNDLE}"; done
+fi
 for name in python3 python; do
     if command -v "$name" >/dev/null 2>&1; then
-        exec "$name" -m pip install --no-cache-dir --disable-pip-version-check -r {PREFIX}/requirements.txt
+        # where the image has no ensurepip, its own pip is seen from inside
+        "$name" -m venv --system-site-packages {ENVIRONMENT_FOLDER} >/dev/null 2>&1 \\
+            || "$name" -m venv --clear --without-pip --system-site-packages {ENVIRONMENT_FOLDER}
+        exec {ENVIRONMENT_FOLDER}/bin/python -m pip install --no-cache-dir --disable-pip-version-check \\
+            -r {PREFIX}/requirements.txt
     fi
 done
 echo "mlctl: the image has no python3, so the inference server cannot be installed in it" >&2

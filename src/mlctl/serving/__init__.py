@@ -17,7 +17,12 @@ The router writes:
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mlctl.errors import UnavailableError
+
+NO_CODE_SCRIPT = Path(__file__).with_name("mlflow_score.py")
+"""The entry script of MLflow models without one of their own; it runs where mlctl is not installed."""
 
 
 def require_extra() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from mlctl.spec.check import SpecCheck, check_document
 from mlctl.spec.detection import refine
 from mlctl.spec.document import Document
-from mlctl.spec.kinds import default_kind
+from mlctl.spec.kinds import KINDS, default_kind
 from mlctl.spec.overrides import override_document
 from mlctl.spec.problems import WARNING
 from mlctl.spec.reader import read_file
@@ -17,16 +17,21 @@ from mlctl.spec.validate import refuse_if_any
 
 
 def load_asset(
-    family: str, path: Path | None, *, overrides: Sequence[str] = (), fields: Mapping[str, Any] | None = None
+    family: str,
+    path: Path | None,
+    *,
+    overrides: Sequence[str] = (),
+    fields: Mapping[str, Any] | None = None,
+    kind: str | None = None,
 ) -> SpecCheck:
     """The checked spec of that family (data, model, environment, component); `problems` of it are warnings.
 
     `path` None: all comes from options, and local paths start at the working directory. `overrides` and `fields` as for
-    a job. Raises InvalidSpecError with every problem, NotFoundError.
+    a job. `kind`: the kind that it must be. Raises InvalidSpecError with every problem, NotFoundError.
     """
     document = Document({}, {}, "the command line", folder=Path.cwd()) if path is None else read_file(path)
     override_document(document, overrides, fields or {})
-    fallback = default_kind(family)
+    fallback = KINDS[kind] if kind else default_kind(family)
     assert fallback is not None, family
     spec = check_document(document, refine(fallback, document.data))
     refuse_if_any(document, [found for found in spec.problems if found.severity != WARNING])

@@ -20,13 +20,14 @@ from mlctl.backends.docker.image import MANAGED, ImageMaker
 from mlctl.backends.docker.refusals import explain_start
 from mlctl.backends.docker.runner import kind_of
 from mlctl.backends.served.layout import GenerationFolder, write_json
-from mlctl.backends.served.plan import SERVER, SERVER_VARIABLES, shared_plan, with_server
+from mlctl.backends.served.plan import SERVER_VARIABLES, shared_plan
 from mlctl.backends.supervised.submitter import PASSED_ON, extra_patterns, matching
 from mlctl.entities.online_deployment import OnlineDeployment
 from mlctl.errors import MlctlError, NotFoundError, UnavailableError, UnsupportedError, UsageError
 from mlctl.images.dockerfile import CA_BUNDLE, ENVIRONMENT_FOLDER, ca_variables
 from mlctl.images.making import proxies, read_ca_bundle
 from mlctl.images.names import apply_mirrors
+from mlctl.images.packages import SERVER, conda_with_server, with_server
 from mlctl.images.wanted import DEFAULT_PYTHON
 from mlctl.settings import Settings
 
@@ -62,7 +63,7 @@ def plan_deployment(
     if image is None and environment.build is None:
         image = f"python:{requirements.python or DEFAULT_PYTHON}"
     if not deployment.routes and (packages or conda):
-        packages, conda = with_server(packages), _conda_with_server(conda)
+        packages, conda = with_server(packages), conda_with_server(conda)
     try:
         mirrored = apply_mirrors(image, mirrors) if image else None
     except UsageError as error:
@@ -147,19 +148,6 @@ def _port(deployment: OnlineDeployment) -> int:
             hint="a container is asked on one port here: give all routes the same",
         )
     return ports.pop()
-
-
-def _conda_with_server(conda: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The conda file with the inference server among its pip packages, for images that have conda."""
-    if conda is None:
-        return None
-    listed = list(conda.get("dependencies") or [])
-    pip = [line for part in listed if isinstance(part, dict) for line in part.get("pip") or []]
-    if with_server(pip) == pip:
-        return conda
-    plain = [part for part in listed if not isinstance(part, dict)]
-    has_pip = any(str(part).startswith("pip") for part in plain)
-    return {**conda, "dependencies": [*plain, *([] if has_pip else ["pip"]), {"pip": [*pip, SERVER]}]}
 
 
 def _image(engine: Engine, maker: ImageMaker, plan: dict[str, Any]) -> str:

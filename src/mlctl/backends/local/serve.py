@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mlctl.backends.local.runner import system_path
 from mlctl.backends.served.layout import GenerationFolder
-from mlctl.backends.served.plan import SERVER_VARIABLES, shared_plan, with_server
+from mlctl.backends.served.plan import SERVER_VARIABLES, shared_plan
 from mlctl.backends.supervised.submitter import PASSED_ON, extra_patterns, matching
 from mlctl.entities.environment import Requirements
 from mlctl.entities.online_deployment import OnlineDeployment
 from mlctl.environments.builder import EnvironmentBuilder
 from mlctl.environments.resolution import ResolvedEnvironment
 from mlctl.errors import UnsupportedError
+from mlctl.images.packages import with_server
 from mlctl.settings import Settings
 
 if TYPE_CHECKING:

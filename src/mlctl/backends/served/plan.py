@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from mlctl.entities.online_deployment import OnlineDeployment
-
-SERVER = "azureml-inference-server-http"
-"""The server in Azure ML's own images."""
 
 SERVER_VARIABLES = {"GUNICORN_CMD_ARGS": "--worker-class gthread --threads 1 --keep-alive 75"}
 """Makes the server keep its connections, which the router uses again; its own kind of worker closes each one.
@@ -31,9 +27,3 @@ def shared_plan(deployment: OnlineDeployment) -> dict[str, Any]:
         "routes": {name: route.path for name, route in deployment.routes.items()},
         "collector": deployment.collector,
     }
-
-
-def with_server(packages: Sequence[str]) -> list[str]:
-    """The packages of a deployment, with the inference server unless they name it."""
-    named = any(line.replace("_", "-").lower().startswith(SERVER) for line in packages)
-    return [*packages] if named else [*packages, SERVER]

@@ -18,11 +18,9 @@ from mlctl.backends.served.layout import EndpointFolder, GenerationFolder, write
 from mlctl.backends.served.verdicts import last_lines
 from mlctl.entities.clock import Clock
 from mlctl.errors import MlctlError
+from mlctl.serving import NO_CODE_SCRIPT
 from mlctl.settings import Settings, load
 from mlctl.store.workspaces import WorkspaceStore, open_workspace
-
-NO_CODE_SCRIPT = Path(__file__).with_name("mlflow_score.py")
-"""The entry script of MLflow models without one of their own."""
 
 
 def main(workspace: str, endpoint: str, deployment: str, generation: str, cwd: str) -> int:
