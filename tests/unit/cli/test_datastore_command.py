@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from tests.unit.cli.calls import Call
 
+from mlctl.store.secrets import SecretStore
+
 BLOB = {"name": "blob", "type": "azure_blob", "account_name": "acc", "container_name": "c"}
 
 
@@ -98,3 +100,17 @@ def test_a_secret_that_is_replaced_or_whose_owner_goes_leaves_nothing(call: Call
     assert [path.name for path in secrets.iterdir()] == ["datastore-blob.credentials-account_key"]
     call("datastore", "delete", "-n", "blob")
     assert list(secrets.iterdir()) == []
+
+
+def test_a_crash_report_holds_no_secret(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(_store: object, _owner: str, _key: str, text: str) -> str:
+        raise RuntimeError(f"account_key={text}")
+
+    monkeypatch.setattr(SecretStore, "put", breaks)
+    file = _file("b", {**BLOB, "credentials": {"account_key": "cl34r-t3xt"}})
+    words = ("datastore", "create", "-f", file, "--set", "credentials.account_key=cl34r-t3xt", "--debug")
+    answer = call(*words)
+    assert answer.code == 1
+    (report,) = (tmp_path / "home" / "crashes").iterdir()
+    assert "RuntimeError" in report.read_text()
+    assert "cl34r" not in report.read_text()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlctl.errors import MlctlError, NotFoundError
+from mlctl.errors import MlctlError, NotFoundError, UnsupportedError
 from mlctl.store.workspaces import WorkspaceStore
 
+_PLAIN = ("uri_file", "uri_folder", "mltable")
 _FOLDERS = ("uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model")
 
 
@@ -59,7 +60,7 @@ def variables_used(store: WorkspaceStore) -> set[str]:
     return variables([[one.credentials, one.settings] for one in store.datastores.registered()])
 
 
-def bring_remote(inputs: Iterable[Mapping[str, Any]], store: WorkspaceStore, cache: Path) -> dict[str, Path]:
+def bring_remote(inputs: Sequence[Mapping[str, Any]], store: WorkspaceStore, cache: Path) -> dict[str, Path]:
     """Name of the input -> where its files are now, in the cache of this machine."""
     from mlctl.storage.errands import fetch_all
 
@@ -67,9 +68,17 @@ def bring_remote(inputs: Iterable[Mapping[str, Any]], store: WorkspaceStore, cac
     if not uris:
         return {}
     try:
-        return fetch_all(uris, store.folder, cache)
+        found = fetch_all(uris, store.folder, cache)
     except MlctlError as error:
         raise _named(error, f"inputs.{error.details.get('name')}.path")  # noqa: B904
+    for data in inputs:
+        is_file = found[data["name"]].is_file()
+        if is_file == (data["type"] in ("uri_folder", "mltable")) and data["type"] in _PLAIN:
+            what, right = ("a file", "uri_file") if is_file else ("a folder", "uri_folder")
+            raise UnsupportedError(
+                f"inputs.{data['name']}: {data['uri']!r} is {what}, not {data['type']}", hint=f"write type: {right}"
+            )
+    return found
 
 
 def link_output(data: Mapping[str, Any], store: WorkspaceStore) -> Path | None:
