@@ -148,7 +148,7 @@ class Registrar:
             return Draft(asset)
         reference = parse(str(text))
         if reference.kind in (LOCAL, FILE):
-            place = absolute(spec.document, reference.path or "")
+            place = Path(absolute(spec.document, reference.path or ""))
             draft = self.from_place(asset, place)
             if spec.data.get("datastore"):
                 sent = send_files(draft.asset, str(spec.data["datastore"]), self.store, self.progress)
@@ -222,7 +222,7 @@ class Registrar:
         if isinstance(code, str):
             reference = parse(code)
             if reference.kind in (LOCAL, FILE):
-                kept = self.keep_files(absolute(spec.document, reference.path or ""))
+                kept = self.keep_files(Path(absolute(spec.document, reference.path or "")))
                 asset, warnings = replace(asset, content=kept.content, path=kept.path), kept.warnings
             else:
                 document["code"] = code

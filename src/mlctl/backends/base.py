@@ -14,16 +14,20 @@ that `tests/contract` checks on each of them:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 if TYPE_CHECKING:
     from mlctl.entities.command_job import CommandJob
     from mlctl.entities.compute import Compute
+    from mlctl.entities.endpoint import Deployment, Endpoint
+    from mlctl.entities.environment import Environment
+    from mlctl.entities.image import BuiltImage
     from mlctl.entities.job import JobRecord
     from mlctl.entities.metric import Metric
+    from mlctl.entities.online_deployment import OnlineDeployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,72 @@ class Jobs(Protocol):
         """Why a job that has not started is waiting, in one sentence; None when it is not waiting."""
 
 
+class Endpoints(Protocol):
+    """Online endpoints of one back end in one workspace. What is wanted stands in the store; this makes it so."""
+
+    def plan(self, deployment: OnlineDeployment) -> dict[str, Any]:
+        """What is needed to run a deployment, as plain data. Pure. Raises UnsupportedError."""
+
+    def folder(self, name: str) -> Path:
+        """The endpoint's folder, made when it is missing: keys, routes, logs."""
+
+    def look_after(self, name: str) -> None:
+        """See to it that somebody makes what runs equal to what is wanted; returns at once."""
+
+    def command(self, name: str) -> list[str]:
+        """The words of a process that does so until the endpoint is stopped; it ends with 0 when somebody else does."""
+
+    def is_kept(self, name: str) -> bool:
+        """Whether somebody does."""
+
+    def router(self, name: str) -> dict[str, Any] | None:
+        """What the router says of itself: {"pid", "started", "port"}; None when none answers."""
+
+    def is_routed(self, endpoint: Endpoint) -> bool:
+        """Whether the router follows the endpoint's traffic and auth_mode."""
+
+    def stop(self, name: str) -> None:
+        """Stop router and replicas, letting requests finish; returns when they are gone. Raises UnavailableError."""
+
+    def remove(self, name: str) -> None:
+        """Remove what is left of an endpoint that is stopped."""
+
+    def replicas(self, deployment: Deployment) -> list[dict[str, Any]]:
+        """The replicas that run now: {"index", "generation", "port", "pid", "state"}."""
+
+    def logs(self, deployment: Deployment, *, lines: int, container: str) -> list[str]:
+        """The last lines of the server's log, or of what happened before it started. Raises NotFoundError."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOrder:
+    """How an image is to be made. `host`: the engine's address, None for that of the settings. `platform`: os/arch."""
+
+    host: str | None = None
+    platform: str | None = None
+    no_cache: bool = False
+
+
+class Images(Protocol):
+    """Images of environments, on the engine of one back end. `log` takes whole lines as they come."""
+
+    def build(self, environment: Environment, order: ImageOrder, log: BinaryIO) -> BuiltImage:
+        """The image of an environment: the one that is there, else a new one.
+
+        Raises UnavailableError when the build fails or no engine answers, NotFoundError, AuthError, UnsupportedError.
+        """
+
+    def push(self, image: BuiltImage, target: str, log: BinaryIO) -> tuple[str, str]:
+        """Push to `target` (registry/repository[:tag]); the full reference, and the digest the registry tells.
+
+        Without a tag the image's fingerprint is one. Raises AuthError, UnavailableError, UsageError, and NotFoundError
+        when the image is not on its engine any more.
+        """
+
+    def remove(self, image: BuiltImage) -> bool:
+        """Remove it from its engine; False when something there uses it. One that is gone already is removed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """One back end, bound to a workspace."""
@@ -128,6 +198,8 @@ class Backend:
     jobs: Jobs
 
     health: HealthCheck
+    images: Callable[[], Images] | None = None
+    endpoints: Endpoints | None = None
 
 
 class HealthCheck(Protocol):

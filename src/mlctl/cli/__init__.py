@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import sys
 import time
 from collections.abc import Sequence
@@ -19,8 +20,15 @@ CLOSED_PIPE = 141
 
 
 def run() -> None:
-    """The console entry point."""
-    sys.exit(main())
+    """The console entry point.
+
+    A command is short. Little that it makes is garbage in circles, so that is sought seldom; and not at all at the end,
+    where looking through everything once more, to free what ends with the process, took a sixth of its time.
+    """
+    gc.set_threshold(100_000, 50, 100)
+    code = main()
+    gc.freeze()
+    sys.exit(code)
 
 
 def main(argv: Sequence[str] | None = None, *, context: Context | None = None) -> int:

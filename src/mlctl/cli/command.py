@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, overload
 
 import typer
@@ -27,8 +26,7 @@ WORKSPACE, GROUP, NOWHERE = "workspace", "group", "nowhere"
 """Scopes: `-w` and `-g`; only `-g` (the command is about workspaces); neither."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What a command returns when the bare value is not enough.
 
     `value`: dataclass or plain data; None prints nothing. `view`: columns of a table, a key of `output/views.py`.
@@ -49,8 +47,7 @@ class Accepted(NamedTuple):
     kind: str = VALUE
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
+class Verb(NamedTuple):
     """What `@command` knows about a function.
 
     `accepted`: options of az that are taken with a warning. `formats`: further values of `-o`, which the command itself

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperOption
+from typer.core import TyperArgument, TyperOption
 
 from mlctl.cli.command import NOWHERE, AzCommand, Result, command
 from mlctl.cli.groups import ENTRIES, Entry, find_entry
@@ -136,6 +136,8 @@ def _within(built: AzCommand, before: list[str], word: str, context: Context) ->
     option = _open_option(before, options)
     if option is not None and not word.startswith("-"):
         return _values(built, parser, option, word)
+    if not word.startswith("-"):
+        return _argument(built, parser, _positions(before, options), word)
     given = {given.partition("=")[0] for given in before}
     params = [param for param in built.get_params(parser) if isinstance(param, TyperOption) and not param.hidden]
     helps = {name: param.help or "" for param in params for name in param.opts}
@@ -162,6 +164,23 @@ def _open_option(before: list[str], options: Sequence[Option]) -> Option | None:
     return None
 
 
+def _positions(before: list[str], options: Sequence[Option]) -> int:
+    """How many of the words are no options and no values of options."""
+    return sum(
+        1
+        for index, word in enumerate(before)
+        if (word == "-" or not word.startswith("-")) and _open_option(before[:index], options) is None
+    )
+
+
+def _argument(built: AzCommand, parser: Any, position: int, word: str) -> list[tuple[str, str]]:
+    """Values of the argument that stands at a position; the last one may take many."""
+    arguments = [param for param in built.get_params(parser) if isinstance(param, TyperArgument)]
+    if position >= len(arguments) and not (arguments and arguments[-1].nargs < 0):
+        return []
+    return _offered(arguments[min(position, len(arguments) - 1)], parser, word)
+
+
 def _find_short(word: str, options: Sequence[Option]) -> Option | None:
     return next((option for option in options if word in option.names), None)
 
@@ -169,10 +188,13 @@ def _find_short(word: str, options: Sequence[Option]) -> Option | None:
 def _values(built: AzCommand, parser: Any, option: Option, word: str) -> list[tuple[str, str]]:
     for param in built.get_params(parser):
         if set(option.names) & set(param.opts):
-            found = param.shell_complete(parser, word)
-            # files are the shell's own business; it is asked when nothing comes from here
-            return [(item.value, item.help or "") for item in found if item.type == "plain"]
+            return _offered(param, parser, word)
     return []
+
+
+def _offered(param: Any, parser: Any, word: str) -> list[tuple[str, str]]:
+    # files are the shell's own business; it is asked when nothing comes from here
+    return [(item.value, item.help or "") for item in param.shell_complete(parser, word) if item.type == "plain"]
 
 
 def _use_workspace(words: list[str], context: Context) -> None:

@@ -51,7 +51,7 @@ why = why_verb(COMPONENT)
 used_by = used_by_verb(COMPONENT)
 
 
-@command(accepted=POLICY)
+@command(accepted=(*POLICY, Accepted(("--registry-name",))))
 def prepare_for_sign(context: Context, *, file: File) -> None:
     """Write the catalog of a component's code folder (catalog.json, catalog.json.sig), ready to be signed."""
     from mlctl.operations.signing import prepare_for_sign as write_catalog

@@ -75,7 +75,7 @@ def import_(
     return describe(desk, asset)
 
 
-@command
+@command(accepted=POLICY)
 def list_materialization_status(
     context: Context,
     *,

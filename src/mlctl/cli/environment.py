@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mlctl.cli import environment_images
 from mlctl.cli.assets import (
     Datastore,
     NewVersion,
@@ -80,3 +81,5 @@ label = label_verb(ENVIRONMENT)
 share = share_verb(ENVIRONMENT)
 why = why_verb(ENVIRONMENT)
 used_by = used_by_verb(ENVIRONMENT)
+build = environment_images.build
+list_images = environment_images.list_images

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlctl.cli.command import NOWHERE, Result, command
+from mlctl.cli.names import complete_codes
 from mlctl.context import Context
 
 if TYPE_CHECKING:
@@ -15,15 +16,6 @@ if TYPE_CHECKING:
 
 _WIDTH = 100
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
-
-
-def complete_codes(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Codes, or their words, that begin with the word."""
-    from mlctl.spec.codes import NUMBERS, code_of
-
-    del ctx
-    names = [name for word in NUMBERS for name in (code_of(word), word)]
-    return [name for name in names if name.lower().startswith(incomplete.lower())]
 
 
 @command(scope=NOWHERE)
@@ -48,7 +40,7 @@ def explain(
         rows = [{"code": entry.code, "name": entry.name, "title": entry.title} for entry in known]
         return Result(rows) if context.output_given else _text(_listed(known))
     entry = find(code)
-    return Result(entry) if context.output_given else _text(_explained(entry))
+    return Result(entry._asdict()) if context.output_given else _text(_explained(entry))
 
 
 def _text(text: str) -> Result:

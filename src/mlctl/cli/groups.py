@@ -23,10 +23,6 @@ class Entry(NamedTuple):
 
 
 _SPECS = (
-    ("online-endpoint", "online endpoints"),
-    ("online-deployment", "online deployments"),
-    ("batch-endpoint", "batch endpoints"),
-    ("batch-deployment", "batch deployments"),
     ("schedule", "schedules and monitors"),
     ("feature-set", "feature sets"),
     ("feature-store", "feature stores"),
@@ -49,6 +45,25 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry("component", "mlctl.cli.component", "Components: steps of pipelines with versions.", family="component"),
     Entry(
+        "online-endpoint",
+        "mlctl.cli.online_endpoint",
+        "Addresses with keys, in front of deployments.",
+        family="online-endpoint",
+    ),
+    Entry(
+        "online-deployment",
+        "mlctl.cli.online_deployment",
+        "Models that answer behind an endpoint.",
+        family="online-deployment",
+    ),
+    Entry("batch-endpoint", "mlctl.cli.batch_endpoint", "Names under which files are scored.", family="batch-endpoint"),
+    Entry(
+        "batch-deployment",
+        "mlctl.cli.batch_deployment",
+        "Models that score files in jobs.",
+        family="batch-deployment",
+    ),
+    Entry(
         "datastore", "mlctl.cli.datastore", "Storage under a name: blob, data lake, S3, folders.", family="datastore"
     ),
     Entry(
@@ -68,7 +83,7 @@ ENTRIES: tuple[Entry, ...] = (
         "Folders that hold jobs, computes and everything logged.",
         family="workspace",
     ),
-    Entry("gc", "mlctl.cli.gc", "Make room: remove what nothing refers to.", "gc"),
+    Entry("gc", "mlctl.cli.cleaning", "Make room: remove what nothing refers to.", "gc"),
     Entry("registry", "mlctl.cli.registry", "Assets that several workspaces share.", family="registry"),
     Entry("config", "mlctl.cli.config", "Settings, each with the place it comes from."),
     Entry("configure", "mlctl.cli.configure", "Set defaults, such as the workspace.", "configure"),

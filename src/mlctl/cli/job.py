@@ -13,6 +13,7 @@ from mlctl.cli import lineage as lineages
 from mlctl.cli.command import Accepted, Result, command
 from mlctl.cli.job_desk import job_desk
 from mlctl.cli.job_log import show_log, told_end
+from mlctl.cli.names import complete_backends
 from mlctl.cli.options import (
     POLICY,
     ArchivedOnly,
@@ -31,7 +32,10 @@ from mlctl.operations import jobs
 
 Web = Annotated[bool, typer.Option("--web", "-e", help="Open the job's folder in the browser.")]
 BackendName = Annotated[
-    str | None, typer.Option("--backend", metavar="NAME", help="Back end that runs it: local or docker.")
+    str | None,
+    typer.Option(
+        "--backend", metavar="NAME", autocompletion=complete_backends, help="Back end that runs it: local or docker."
+    ),
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlctl.cli.command import NOWHERE, Result, command
+from mlctl.cli.names import complete_backend_lists
 from mlctl.context import Context
 from mlctl.errors import InvalidSpecError, UnsupportedError, UsageError
 
@@ -31,7 +31,10 @@ def lint(
     backend: Annotated[
         str | None,
         typer.Option(
-            "--backend", metavar="NAMES", help="local, docker, kubernetes, azureml, parted by commas; all without."
+            "--backend",
+            metavar="NAMES",
+            autocompletion=complete_backend_lists,
+            help="local, docker, kubernetes, azureml, parted by commas; all without.",
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show what is honoured, too.")] = False,
@@ -46,6 +49,8 @@ def lint(
     honoured: as Azure ML documents it. approximated: with a difference. ignored: left out, and the rest runs.
     refused: the document does not run there. For back ends that are not built yet, it is what they are designed to do.
     """
+    from mlctl.backends.capabilities import FATES, HONOURED
+    from mlctl.cli.verbs import standard_input
     from mlctl.environments.curated import load_table
     from mlctl.operations.portability import chosen_backends, report_on
     from mlctl.operations.spec_files import find_spec_files
@@ -53,11 +58,11 @@ def lint(
     if not paths:
         raise UsageError("mlctl lint needs a file or a folder", hint="mlctl lint . looks at everything below here")
     backends = chosen_backends([backend] if backend else None)
-    stdin = sys.stdin.buffer.read() if "-" in paths else None
     table = context.settings.text("environments.map")
     curated = load_table(Path(table) if table else None)
-    report = report_on(find_spec_files(paths, stdin=stdin), backends, curated=curated)
-    shown = [found for found in report.findings if everything or found.fate != "honoured"]
+    fates = [fate for fate in FATES if everything or fate != HONOURED]
+    report = report_on(find_spec_files(paths, stdin=standard_input(paths)), backends, curated=curated, fates=fates)
+    shown = report.findings
     _tell(context, report, backends)
     return _result(context, report, shown, summary=summary, exit_code=_exit_code(report) if strict else 0)
 

@@ -89,3 +89,8 @@ ArchivedOnly = Annotated[bool, typer.Option("--archived-only", help="Only archiv
 
 POLICY = (Accepted(("--acquire-policy-token",), FLAG), Accepted(("--change-reference",)))
 """What az's core adds to every command that changes something."""
+
+
+def lower_case(name: str | None) -> str | None:
+    """Names of endpoints are in lower case, however they are written, as in az."""
+    return name.lower() if name else name

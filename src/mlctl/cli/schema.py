@@ -8,17 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from mlctl.cli.command import NOWHERE, Result, command
+from mlctl.cli.names import complete_kinds
 from mlctl.context import Context
 
 _KIND = "Name of a schema, such as commandJob, or of a group of az, such as job."
-
-
-def complete_kinds(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of kinds that begin with the word."""
-    from mlctl.spec.kinds import KINDS
-
-    del ctx
-    return [name for name in KINDS if name.lower().startswith(incomplete.lower())]
 
 
 @command(scope=NOWHERE, name="list")

@@ -24,14 +24,17 @@ def validate_verb(family: str) -> Verb:
 
     @command(accepted=POLICY, name="validate")
     def validate(_context: Context, *, file: File, set_: SetValues = None, strict: Strict = False) -> Result:
-        """Check a YAML file, offline, with line and column of each problem; nothing is created.
+        """Check a YAML file offline, with line and column of each problem; nothing is created. - is standard input.
 
         The result is az's: {"result", "errors", "warnings"}.
         """
+        from mlctl.cli.verbs import standard_input
+        from mlctl.operations.spec_files import spec_file
         from mlctl.operations.validation import check_one
         from mlctl.spec.problems import INCOMPLETE, validation_result
 
-        problems = check_one(file, family, overrides=set_ or [])
+        named = spec_file(str(file), stdin=standard_input([str(file)]))
+        problems = check_one(named, family, overrides=set_ or [])
         result: dict[str, Any] = validation_result(problems)
         incomplete = any(problem.severity == INCOMPLETE for problem in problems)
         failed = result["result"] == "Failed" or incomplete

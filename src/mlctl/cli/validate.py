@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlctl.cli.command import NOWHERE, Result, command
+from mlctl.cli.names import complete_kinds
 from mlctl.context import Context
-from mlctl.errors import InvalidSpecError, UsageError
+from mlctl.errors import InvalidSpecError, NotFoundError, UsageError
 from mlctl.output.streams import Level
 
 if TYPE_CHECKING:
     from mlctl.operations.spec_files import SpecFile
     from mlctl.operations.validation import Demands, FileReport
+    from mlctl.spec.kinds import Kind
 
 FORMATS = ("text", "sarif", "junit", "github")
 
@@ -36,7 +37,10 @@ def validate(
     *,
     paths: Paths = None,
     kind: Annotated[
-        str | None, typer.Option("--kind", "-k", metavar="KIND", help="Take every file for that kind of spec.")
+        str | None,
+        typer.Option(
+            "--kind", "-k", metavar="KIND", autocompletion=complete_kinds, help="Take every file for that kind of spec."
+        ),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="What an option of the command could still supply is an error.")
@@ -57,8 +61,9 @@ def validate(
 
     Files that are no Azure ML spec are skipped. Exit code 5 when a file is wrong. mlctl explain tells more of a code.
     """
+    from mlctl.cli.verbs import standard_input
     from mlctl.operations.spec_files import find_spec_files
-    from mlctl.operations.validation import Demands, check_files, kind_for
+    from mlctl.operations.validation import Demands, check_files
     from mlctl.spec.check import CheckOptions
 
     if not paths:
@@ -67,7 +72,7 @@ def validate(
         )
     demands = Demands(
         CheckOptions(paths=not no_paths, secrets=no_secrets),
-        kind_for(kind) if kind else None,
+        _kind_of(kind) if kind else None,
         strict=strict,
         warnings_are_errors=warnings_as_errors,
     )
@@ -77,12 +82,20 @@ def validate(
         raise UsageError("--watch goes neither with standard input nor with --fix", hint="leave one of them out")
     if watch:
         return Result(log=_watch(context, paths, demands))
-    stdin = sys.stdin.buffer.read() if "-" in paths else None
-    files = find_spec_files(paths, stdin=stdin)
+    files = find_spec_files(paths, stdin=standard_input(paths))
     if fix:
         _fix(context, files, demands, yes=yes)
     found = check_files(files, demands, jobs=jobs or _processes(len(files)))
     return _present(context, found)
+
+
+def _kind_of(name: str) -> Kind:
+    from mlctl.operations.schemas import find_kind
+
+    try:
+        return find_kind(name)
+    except NotFoundError as error:
+        raise UsageError(f"--kind {name}: {error.message}", hint=error.hint) from error
 
 
 def _present(context: Context, found: Iterable[FileReport]) -> Result:

@@ -33,6 +33,19 @@ def confirm(context: Context, *, yes: bool, what: str) -> None:
         raise NotConfirmedError("nothing was done")
 
 
+def standard_input(names: Collection[str] | None) -> bytes | None:
+    """What stands on standard input, when `-` is among the names of files; None when it is not.
+
+    A spec that is too large is cut where the reader refuses it.
+    """
+    from mlctl.operations.spec_files import STDIN
+    from mlctl.spec.reader import LARGEST_FILE
+
+    if STDIN not in (names or ()):
+        return None
+    return sys.stdin.buffer.read(LARGEST_FILE + 1) if sys.stdin is not None else b""
+
+
 def first(items: Sequence[Item], max_results: int | None) -> Sequence[Item]:
     """At most `max_results` of the items; all with None."""
     return items if max_results is None else items[:max_results]

@@ -20,8 +20,8 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from mlctl.errors import UsageError
 
@@ -30,8 +30,7 @@ FLAG, VALUE, LIST, UPDATE = "flag", "value", "list", "update"
 _NEGATIVE_NUMBER = re.compile(r"-\d[\d.e+-]*$|-\.\d+$")
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One option of a command: its spellings (long and short), its kind, and whether `@file` is read for it."""
 
     names: tuple[str, ...]
@@ -60,11 +59,11 @@ def rewrite(words: Sequence[str], options: Sequence[Option]) -> list[str]:
     return reader.done
 
 
-@dataclass(slots=True)
 class _Reader:
-    rest: list[str]
-    options: Sequence[Option]
-    done: list[str] = field(default_factory=list)
+    def __init__(self, rest: list[str], options: Sequence[Option]) -> None:
+        self.rest = rest
+        self.options = options
+        self.done: list[str] = []
 
 
 def find_long(name: str, options: Sequence[Option]) -> Option:

@@ -5,7 +5,6 @@ Status words and field names are Azure ML's (`az ml job show`). The checked spec
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,9 +36,6 @@ WAITING_STATUSES = frozenset({NOT_STARTED, QUEUED})
 
 HOLDING_STATUSES = frozenset({PROVISIONING, STARTING, PREPARING, RUNNING, FINALIZING, CANCEL_REQUESTED})
 """The job holds a slot of its compute."""
-
-JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
-"""A name is also a folder and an MLflow run id; MLflow's own rule is the narrower of the two."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Build contexts: which files of a folder go to the engine, as one reproducible tar, and the digest of it all.
+"""Build contexts: which files of a folder go to the engine, and the names in their Dockerfile.
 
 Contract of `.dockerignore`: patterns of Go's filepath.Match plus `**`, relative to the context, the last match wins,
 `!` takes files back in, and what matches a folder matches everything below. The Dockerfile always goes along.
@@ -6,16 +6,13 @@ Contract of `.dockerignore`: patterns of Go's filepath.Match plus `**`, relative
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 import re
-import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from mlctl.errors import NotFoundError
+from mlctl.images.recipe import ImageRecipe, Part, pack
 
 IGNORE_FILE = ".dockerignore"
 
@@ -34,39 +31,11 @@ def context_files(folder: Path, dockerfile: str) -> list[str]:
     return sorted(path for path in _walk(folder, ignored) if path in always or not ignored(path))
 
 
-def write_tar(
-    folder: Path,
-    files: list[str],
-    target: BinaryIO,
-    *,
-    replaced: Mapping[str, bytes] | None = None,
-    salt: str = "",
-) -> str:
-    """Write the files as a tar that is the same for the same content; returns the sha256 of it and `salt` in hex.
-
-    Owners and times are left out. `replaced` gives other content for some of the files.
-    """
-    digest = hashlib.sha256(f"{salt}\0".encode())
-    with tarfile.open(fileobj=_Hashing(target, digest), mode="w|", format=tarfile.PAX_FORMAT) as tar:
-        for path in files:
-            _add(tar, folder / path, path, (replaced or {}).get(path))
-    return digest.hexdigest()
-
-
 def context_digest(folder: Path, dockerfile: str) -> str:
     """The sha256 of a build context, in hex. Raises as `context_files`."""
+    recipe = ImageRecipe(parts=(Part(folder, tuple(context_files(folder, dockerfile))),), dockerfile=dockerfile)
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - the name of no file
-        return write_tar(folder, context_files(folder, dockerfile), nowhere, salt=dockerfile)
-
-
-def write_files_tar(files: Mapping[str, bytes], target: BinaryIO) -> None:
-    """Write files that exist in memory only as a tar, all readable, in order of name."""
-    with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for name in sorted(files):
-            info = tarfile.TarInfo(name)
-            info.size = len(files[name])
-            info.mode = 0o644
-            tar.addfile(info, io.BytesIO(files[name]))
+        return pack(recipe, nowhere)
 
 
 def ignore_rules(text: str) -> Callable[[str], bool]:
@@ -149,37 +118,3 @@ def _expression(pattern: str) -> str:
             out += {"*": "[^/]*", "?": "[^/]"}.get(char, re.escape(char))
         index += 1
     return out
-
-
-def _add(tar: tarfile.TarFile, source: Path, name: str, content: bytes | None) -> None:
-    if source.is_socket():
-        return  # no tar can hold it
-    info = tar.gettarinfo(str(source), arcname=name)
-    info.uid = info.gid = 0
-    info.uname = info.gname = ""
-    info.mtime = 0
-    if info.islnk():
-        # a hard link to an earlier file of the context; sent as a file, so that the tar does not depend on links
-        info.type, info.linkname, info.size = tarfile.REGTYPE, "", source.stat().st_size
-    if not info.isreg():
-        tar.addfile(info)
-    elif content is not None:
-        info.size = len(content)
-        tar.addfile(info, io.BytesIO(content))
-    else:
-        with source.open("rb") as stream:
-            tar.addfile(info, stream)
-
-
-class _Hashing(io.RawIOBase):
-    """Writes through to `target` and into the digest."""
-
-    def __init__(self, target: BinaryIO, digest: hashlib._Hash) -> None:
-        self._target, self._digest = target, digest
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: bytes) -> int:  # type: ignore[override]
-        self._digest.update(data)
-        return self._target.write(data)

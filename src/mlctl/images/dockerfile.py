@@ -1,30 +1,37 @@
 """The build context of an image for an environment: base image plus Python packages. Pure text, no engine.
 
-Every instruction is one that the classic builder of Docker 20.10 knows. Proxies and package-index addresses come in as
-build arguments, so that neither stays in the image's environment.
+Every instruction is one that the classic builder of Docker 20.10 knows, which writes build arguments into the history
+of the image. So with a package index or certificates of a company, packages are installed in a stage of their own, and
+the image takes over the environment alone. Proxies are build arguments that no builder writes down.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from mlctl.entities.environment import Requirements
+from mlctl.images.recipe import ImageRecipe
 
 PREFIX = "/opt/mlctl"
 ENVIRONMENT_FOLDER = f"{PREFIX}/environment"
 CA_BUNDLE = f"{PREFIX}/ca-bundle.pem"
-REPOSITORY = "mlctl/environment"
+STAGE_LABEL = "mlctl.stage"
+"""Label on what is left of the stage, so that it can be removed: its value is the build argument of STAGE_ARGUMENT."""
+
+STAGE_ARGUMENT = "MLCTL_STAGE"
 
 CA_VARIABLES = (
     "SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "CONDA_SSL_VERIFY", "MAMBA_SSL_VERIFY",
     "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS",
 )  # fmt: skip
 """Variables through which Python, pip, requests, curl, conda, git and node take a file of certificates."""
+
+_CA_FILE = "ca-bundle.pem"
+_CREDENTIALS = re.compile(r"((?:https?|ftp|socks\w*)://)([^/\s]+)@")
 
 _PIP_SHORT = {"-i": "index-url", "-f": "find-links", "-c": "constraint"}
 _PIP_FLAGS = frozenset({"pre", "no-index", "prefer-binary", "no-deps", "require-hashes", "no-cache-dir"})
@@ -34,6 +41,9 @@ _INSTALL = """\
 # Makes the Python environment of a job in the image. Written by mlctl.
 set -eu
 export PIP_PROGRESS_BAR=off
+if [ -f __CA_BUNDLE__ ]; then
+    for name in __CA_VARIABLES__; do export "$name=__CA_BUNDLE__"; done
+fi
 target=__TARGET__
 wanted=__PYTHON__
 conda=""
@@ -83,16 +93,19 @@ chmod -R a+rwX "$target"
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRecipe:
-    """What to build: `tag` names the content, `files` is the whole build context (with `Dockerfile`).
-
-    `build_args` are handed to the engine and are not part of the tag where they are secrets or proxies.
-    """
-
-    tag: str
-    files: dict[str, bytes]
-    build_args: dict[str, str] = field(default_factory=dict)
+_ADD = f"""\
+#!/bin/sh
+# Adds packages to the Python that the image has. Written by mlctl.
+set -eu
+export PIP_PROGRESS_BAR=off PIP_BREAK_SYSTEM_PACKAGES=1
+for name in python3 python; do
+    if command -v "$name" >/dev/null 2>&1; then
+        exec "$name" -m pip install --no-cache-dir --disable-pip-version-check -r {PREFIX}/requirements.txt
+    fi
+done
+echo "mlctl: the image has no python3, so the inference server cannot be installed in it" >&2
+exit 91
+"""
 
 
 def write_recipe(
@@ -104,6 +117,7 @@ def write_recipe(
     ca_bundle: bytes | None = None,
     pip_arguments: str | None = None,
     proxies: Mapping[str, str] | None = None,
+    platform: str | None = None,
 ) -> ImageRecipe:
     """The recipe for `image` with packages on top.
 
@@ -121,20 +135,52 @@ def write_recipe(
         files["environment.yaml"] = json.dumps(_without_prefix(conda), indent=2, sort_keys=True).encode()
     if conversion_error:
         files["conversion-error.txt"] = f"mlctl: {conversion_error}\n".encode()
+    return _recipe(image, files, pip, ca_bundle=ca_bundle, proxies=proxies, platform=platform)
+
+
+def write_addition(
+    image: str,
+    packages: Iterable[str],
+    *,
+    ca_bundle: bytes | None = None,
+    pip_arguments: str | None = None,
+    proxies: Mapping[str, str] | None = None,
+) -> ImageRecipe:
+    """The recipe for `image` with packages in its own Python, beside those that it has. Arguments as `write_recipe`."""
+    pip = pip_variables(shlex.split(pip_arguments or ""))
+    files = {"requirements.txt": "".join(f"{line}\n" for line in packages).encode(), "install.sh": _ADD.encode()}
+    return _recipe(image, files, pip, ca_bundle=ca_bundle, proxies=proxies)
+
+
+def _recipe(
+    image: str,
+    files: dict[str, bytes],
+    pip: Mapping[str, str],
+    *,
+    ca_bundle: bytes | None,
+    proxies: Mapping[str, str] | None,
+    platform: str | None = None,
+) -> ImageRecipe:
+    # certificates and passwords are how packages are fetched: with others, the image is the same
+    sources = {name: without_credentials(value) for name, value in pip.items()}
+    salt = json.dumps([_dockerfile(image, files, {}, hidden=False), sources, platform], sort_keys=True)
+    hidden = bool(pip) or ca_bundle is not None or bool(credentials_in(map(bytes.decode, files.values())))
     if ca_bundle is not None:
-        files["ca-bundle.pem"] = ca_bundle
-    files["Dockerfile"] = _dockerfile(image, files, pip).encode()
-    digest = files_digest(files, salt=json.dumps(pip, sort_keys=True))
-    return ImageRecipe(f"{REPOSITORY}:{digest[:32]}", files, {**pip, **(proxies or {})})
+        files[_CA_FILE] = ca_bundle
+    files["Dockerfile"] = _dockerfile(image, files, pip, hidden=hidden).encode()
+    unmarked = frozenset({_CA_FILE, "Dockerfile"})
+    return ImageRecipe(files=files, build_args={**pip, **(proxies or {})}, salt=salt, unmarked=unmarked)
 
 
-def files_digest(files: Mapping[str, bytes], *, salt: str = "") -> str:
-    """sha256 in hex over names and contents, with the length of each, so that nothing can run together."""
-    digest = hashlib.sha256(salt.encode())
-    for name in sorted(files):
-        digest.update(f"\n{name}\0{len(files[name])}\0".encode())
-        digest.update(files[name])
-    return digest.hexdigest()
+def without_credentials(text: str) -> str:
+    """The text with user names and passwords left out of the addresses in it."""
+    return _CREDENTIALS.sub(r"\1", text)
+
+
+def credentials_in(texts: Iterable[str]) -> set[str]:
+    """The passwords, or tokens in their place, of the addresses in the texts."""
+    pairs = (match[2].partition(":") for text in texts for match in _CREDENTIALS.finditer(text))
+    return {password or user for user, _, password in pairs}
 
 
 def pip_variables(words: Iterable[str]) -> dict[str, str]:
@@ -177,18 +223,19 @@ def _add_variable(variables: dict[str, str], option: str, value: str) -> None:
     variables[name] = f"{variables[name]} {value}" if name in variables else value
 
 
-def _dockerfile(image: str, files: Mapping[str, bytes], pip: Mapping[str, str]) -> str:
-    arguments = sorted(pip)
-    if "ca-bundle.pem" in files:
-        arguments += [f"{name}={CA_BUNDLE}" for name in CA_VARIABLES]
+def _dockerfile(image: str, files: Mapping[str, bytes], pip: Mapping[str, str], *, hidden: bool) -> str:
+    stage = [f"ARG {STAGE_ARGUMENT}", f"LABEL {STAGE_LABEL}=${STAGE_ARGUMENT}"]
+    takeover = [f"FROM {image}", "USER root", f"COPY --from=packages {ENVIRONMENT_FOLDER} {ENVIRONMENT_FOLDER}"]
     return "\n".join(
         [
-            f"FROM {image}",
+            f"FROM {image} AS packages" if hidden else f"FROM {image}",
+            *(stage if hidden else ()),
             # an image may end as another user, who may not install
             "USER root",
             f"COPY {' '.join(sorted(files))} {PREFIX}/",
-            *(f"ARG {argument}" for argument in arguments),
+            *(f"ARG {argument}" for argument in sorted(pip)),
             f"RUN /bin/sh {PREFIX}/install.sh",
+            *(takeover if hidden else ()),
             f"ENV PATH={ENVIRONMENT_FOLDER}/bin:$PATH",
             "",
         ]
@@ -196,7 +243,13 @@ def _dockerfile(image: str, files: Mapping[str, bytes], pip: Mapping[str, str]) 
 
 
 def _install_script(python: str | None) -> str:
-    values = {"__TARGET__": ENVIRONMENT_FOLDER, "__PYTHON__": shlex.quote(python or ""), "__PREFIX__": PREFIX}
+    values = {
+        "__TARGET__": ENVIRONMENT_FOLDER,
+        "__PYTHON__": shlex.quote(python or ""),
+        "__CA_BUNDLE__": CA_BUNDLE,
+        "__CA_VARIABLES__": " ".join(CA_VARIABLES),
+        "__PREFIX__": PREFIX,
+    }
     script = _INSTALL
     for mark, value in values.items():
         script = script.replace(mark, value)

@@ -130,7 +130,12 @@ def describe_name(found: AssetName) -> dict[str, Any]:
 def show(desk: AssetDesk, kind: str, name: str, *, version: str | None, label: str | None) -> dict[str, Any]:
     """One version; the latest without version and label. Raises NotFoundError."""
     asset = desk.assets.resolve(kind, name, version=version, label=label)
-    return {**describe(desk, asset), **_read_from_files(desk.store, asset)}
+    shown = {**describe(desk, asset), **_read_from_files(desk.store, asset)}
+    if kind == ENVIRONMENT:
+        from mlctl.operations.images import image_facts
+
+        shown.update(image_facts(desk.store, asset))
+    return shown
 
 
 def list_assets(

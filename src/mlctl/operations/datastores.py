@@ -117,7 +117,7 @@ def _datastore(spec: SpecCheck) -> Datastore:
     data = spec.data
     settings = {key: value for key, value in data.items() if key not in _SHARED}
     if data["type"] == LOCAL_FOLDER:
-        folder = absolute(spec.document, str(Path(data["path"]).expanduser()))
+        folder = Path(absolute(spec.document, str(Path(data["path"]).expanduser())))
         if not folder.is_dir():
             raise NotFoundError(f"path: {folder} is no folder", hint="make it or mount it first")
         settings["path"] = str(folder)

@@ -16,11 +16,12 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from mlctl.errors import AuthError, ConflictError, MlctlError, UnavailableError
+from mlctl.files import replace_file
 from mlctl.spec.document import Document
 from mlctl.spec.fixes import Fix, apply, is_curable, propose
 from mlctl.spec.kinds import Kind
@@ -125,7 +126,7 @@ def write_fixes(files: Sequence[FixedFile]) -> None:
     written: list[str] = []
     for file in files:
         try:
-            _replace(file)
+            replace_file(file.path, file.new, like=file.path.stat(), ready=partial(_refuse_if_changed, file))
         except OSError as error:
             raise _told(error, file, written) from error
         except MlctlError as error:
@@ -148,7 +149,7 @@ class _Draft:
 
     def own(self, problems: Sequence[Problem]) -> list[Problem]:
         """The problems of this file, all under its first name."""
-        return [replace(found, source=self.sources[0]) for found in problems if found.source in self.sources]
+        return [found._replace(source=self.sources[0]) for found in problems if found.source in self.sources]
 
     def document(self, text: str, source: str) -> Document:
         document = read_text(text, source=source)
@@ -291,28 +292,6 @@ def _refuse_if_changed(file: FixedFile) -> None:
         raise ConflictError(f"{file.source} {what} since it was checked", hint="run the command again")
     if not os.access(file.path, os.W_OK):
         raise AuthError(f"{file.source} is read-only", hint="make the file writable, or change it by hand")
-
-
-def _replace(file: FixedFile) -> None:
-    """The new content under another name in the same folder, which then takes the file's place."""
-    import tempfile
-
-    was = file.path.stat()
-    handle, name = tempfile.mkstemp(dir=file.path.parent, prefix=f".{file.path.name}.", suffix=".tmp")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(file.new)
-            stream.flush()
-            with suppress(OSError):  # who may write to a file of somebody else may not always give one away
-                os.fchown(handle, was.st_uid, was.st_gid)
-            os.fchmod(handle, stat.S_IMODE(was.st_mode))
-            os.fsync(handle)
-        _refuse_if_changed(file)
-        temporary.replace(file.path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _told(error: OSError, file: FixedFile, written: Sequence[str]) -> MlctlError:

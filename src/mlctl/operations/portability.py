@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,15 +24,13 @@ from mlctl.backends.capabilities.kinds import fate_of_document, part_at, section
 from mlctl.environments.curated import CuratedTable, load_table
 from mlctl.errors import MlctlError, UsageError
 from mlctl.operations.spec_files import SpecFile
+from mlctl.operations.validation import SKIPPED, Checker, Demands, FileReport
 from mlctl.operations.value_forms import Spot, meaning_of, shown
 from mlctl.spec.check import CheckOptions, SpecCheck, check_document
-from mlctl.spec.detection import detect
-from mlctl.spec.document import Document, dotted
+from mlctl.spec.document import dotted
 from mlctl.spec.kinds import KINDS
-from mlctl.spec.library import Library
 from mlctl.spec.paths import absolute, beside
 from mlctl.spec.problems import ERROR
-from mlctl.spec.reader import read_bytes, read_file
 from mlctl.spec.references import FILE, parse
 
 AS_IT_IS, WITH_DIFFERENCES, DOES_NOT_RUN = "runs as it is", "runs with differences", "does not run"
@@ -90,30 +88,36 @@ def chosen_backends(words: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names)) or BACKENDS
 
 
-def report_on(files: Iterable[SpecFile], backends: Sequence[str], *, curated: CuratedTable | None = None) -> Report:
-    """What each back end makes of each spec among the files. What is wrong in one is counted; `validate` tells it."""
-    curated, library = curated or load_table(), Library()
+def report_on(
+    files: Iterable[SpecFile],
+    backends: Sequence[str],
+    *,
+    curated: CuratedTable | None = None,
+    fates: Collection[str] = FATES,
+) -> Report:
+    """What each back end makes of each spec among the files. What is wrong in one is counted; `validate` tells it.
+
+    `fates`: findings of other fates are counted in the verdicts and let go.
+    """
+    curated, checker = curated or load_table(), Checker(Demands(CheckOptions(paths=False)))
     findings: dict[Finding, None] = {}
     verdicts: list[Verdict] = []
     skipped: dict[str, str] = {}
     wrong: dict[str, int] = {}
     for file in files:
-        try:
-            document = read_spec_file(file)
-        except MlctlError:
-            wrong[file.source] = 0
+        spec = checker.look_at(file)
+        if isinstance(spec, FileReport):
+            if spec.result == SKIPPED:
+                skipped[file.source] = spec.reason
+            else:
+                wrong[file.source] = 0
             continue
-        detected = detect(document.data)
-        if detected.kind is None:
-            skipped[file.source] = detected.reason
-            continue
-        spec = check_document(document, detected.kind, CheckOptions(paths=False), library)
         errors = sum(1 for problem in spec.problems if problem.severity == ERROR)
         if errors:
             wrong[file.source] = errors
         if isinstance(spec.data, dict):
             told, judged = examine(spec, backends, curated=curated)
-            findings.update(dict.fromkeys(told))
+            findings.update(dict.fromkeys(found for found in told if found.fate in fates))
             # what is wrong runs nowhere
             verdicts += [replace(one, verdict=DOES_NOT_RUN) for one in judged] if errors else judged
     return Report(_by_file(findings, backends), tuple(verdicts), skipped, wrong)
@@ -127,15 +131,6 @@ def _by_file(findings: Iterable[Finding], backends: Sequence[str]) -> tuple[Find
     return tuple(sorted(given, key=lambda one: (files[one.file], one.line, one.column, one.field, order[one.backend])))
 
 
-def read_spec_file(file: SpecFile) -> Document:
-    """The document of a file, or of standard input. Raises as the reader does."""
-    if file.content is None:
-        return read_file(file.path, source=file.source)
-    document = read_bytes(file.content, source=file.source)
-    document.folder = file.path.absolute()
-    return document
-
-
 def examine(
     spec: SpecCheck, backends: Sequence[str], *, curated: CuratedTable | None = None
 ) -> tuple[list[Finding], list[Verdict]]:
@@ -146,11 +141,20 @@ def examine(
     walk = _Walk(curated or load_table())
     findings = list(walk.document(spec, backends))
     running = [name for name in backends if fate_of_document(spec.kind.name, name).word != REFUSED]
-    for nested in spec.nested.values():
+    for nested in _files_of(spec, {}).values():
         findings += walk.keys_of(nested, running)
     findings = list(dict.fromkeys(findings))
     verdicts = [_verdict(spec, name, [found for found in findings if found.backend == name]) for name in backends]
     return findings, verdicts
+
+
+def _files_of(spec: SpecCheck, found: dict[tuple[str, str], SpecCheck]) -> dict[tuple[str, str], SpecCheck]:
+    """The specs that a spec names and that those name, each once."""
+    for nested in spec.files.values():
+        if nested is not None and (key := (nested.document.place, nested.kind.name)) not in found:
+            found[key] = nested
+            _files_of(nested, found)
+    return found
 
 
 def _verdict(spec: SpecCheck, backend: str, findings: Sequence[Finding]) -> Verdict:

@@ -7,15 +7,15 @@ pass what mlctl only warns of, and asks for no key that an option can give.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mlctl.errors import AuthError, NotFoundError, UsageError
-from mlctl.spec.kinds import ALIASES, FAMILIES, KINDS, Kind, kind_named
-from mlctl.spec.problems import WARNING, closest
-from mlctl.spec.schema import Schema, load_schema
+from mlctl.files import replace_file
+from mlctl.spec.kinds import ALIASES, FAMILIES, KINDS, Kind, default_kind, kind_named
+from mlctl.spec.problems import WARNING, did_you_mean
+from mlctl.spec.schema import Schema, complete_schema
 
 _NAMED = ("properties", "$defs", "patternProperties")
 _LISTED = ("anyOf", "oneOf", "allOf", "prefixItems")
@@ -24,12 +24,11 @@ _SINGLE = ("items", "additionalProperties", "propertyNames", "not", "if", "then"
 
 def find_kind(name: str) -> Kind:
     """The kind with that name of schema, or the one that a group of az means. Raises NotFoundError with the nearest."""
-    kind = kind_named(name)
+    kind = kind_named(name) or default_kind(name)
     if kind is not None:
         return kind
-    near = closest(name, [*KINDS, *ALIASES, *FAMILIES])
-    hint = f"did you mean '{near}'?" if near else "'mlctl schema list' shows all"
-    raise NotFoundError(f"no schema '{name}'", hint=hint)
+    hint = did_you_mean(name, [*KINDS, *ALIASES, *FAMILIES], otherwise="'mlctl schema list' shows all")
+    raise NotFoundError(f"no kind of spec '{name}'", hint=hint)
 
 
 def find_kinds(name: str) -> list[Kind]:
@@ -41,7 +40,7 @@ def find_kinds(name: str) -> list[Kind]:
 
 def exported(kind: Kind) -> Schema:
     """The schema of a kind with all definitions that it needs, free of mlctl's own keywords."""
-    schema: Schema = _plain(load_schema(kind.name))
+    schema: Schema = _plain(complete_schema(kind.name))
     return schema
 
 
@@ -61,7 +60,7 @@ def export(folder: Path, names: Sequence[str] = ()) -> list[dict[str, Any]]:
         folder.mkdir(parents=True, exist_ok=True)
         for kind in dict.fromkeys(kinds):
             path = folder / f"{kind.name}.schema.json"
-            _replace(path, schema_text(kind))
+            replace_file(path, schema_text(kind).encode())
             rows.append({"kind": kind.name, "path": str(path)})
     except (FileExistsError, NotADirectoryError) as error:
         raise UsageError(
@@ -70,15 +69,6 @@ def export(folder: Path, names: Sequence[str] = ()) -> list[dict[str, Any]]:
     except PermissionError as error:
         raise AuthError(f"'{error.filename}' may not be written", hint="check the rights of the folder") from error
     return rows
-
-
-def _replace(path: Path, text: str) -> None:
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        new.write_text(text, encoding="utf-8")
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 def _plain(schema: Any) -> Any:

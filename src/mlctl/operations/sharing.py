@@ -56,7 +56,7 @@ def share(
 ) -> Asset:
     """As `put`, under that name and version, and noted in the lineage. Raises UsageError for what cannot be a name."""
     for word, text in (("name", name), ("version", version)):
-        if not ASSET_NAME.pattern.fullmatch(text):
+        if not ASSET_NAME.takes(text):
             raise UsageError(f"'{text}' cannot be the {word} of an asset", hint=f"use {ASSET_NAME.words}")
     wanted = replace(asset, name=name, version=version, anonymous=False)
     shared = put(wanted, store, registry, now=now, progress=progress)

@@ -28,8 +28,10 @@ def prepare_for_sign(path: Path) -> tuple[Path, ...]:
     spec = load_asset("component", path)
     code = spec.data.get("code")
     reference = parse(code) if isinstance(code, str) else None
-    folder = absolute(spec.document, reference.path or "") if reference and reference.kind in (LOCAL, FILE) else None
-    if folder is None or not folder.is_dir():
+    if reference is None or reference.kind not in (LOCAL, FILE):
+        raise UsageError(f"{path} has no local code folder to sign", hint="only 'code: <folder>' can be signed")
+    folder = Path(absolute(spec.document, reference.path or ""))
+    if not folder.is_dir():
         raise UsageError(f"{path} has no local code folder to sign", hint="only 'code: <folder>' can be signed")
     entries = [entry for entry in walk(folder) if entry.kind == "file" and entry.path not in CATALOG_FILES]
     items = {entry.path: _digest(Path(entry.source)) for entry in entries}

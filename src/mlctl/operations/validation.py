@@ -6,23 +6,20 @@ so that a component that several pipelines name is read once in each process.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from mlctl.errors import InvalidSpecError, MlctlError, UnavailableError, UsageError
-from mlctl.operations.spec_files import SpecFile
+from mlctl.errors import InvalidSpecError, MlctlError, UnavailableError
+from mlctl.operations.spec_files import SpecFile, read_spec_file
 from mlctl.spec.check import CheckOptions, SpecCheck, check_document
 from mlctl.spec.codes import code_of
 from mlctl.spec.detection import detect, foreign_text, looks_like_spec, refine
 from mlctl.spec.document import Document
-from mlctl.spec.kinds import KINDS, Kind, default_kind, kind_named
+from mlctl.spec.kinds import KINDS, Kind, default_kind
 from mlctl.spec.library import Library
 from mlctl.spec.overrides import override_document
-from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, did_you_mean
-from mlctl.spec.reader import read_bytes, read_file
+from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem
 
 SUCCEEDED, FAILED, UNFINISHED, SKIPPED = "Succeeded", "Failed", "Incomplete", "Skipped"
 """Results of one file. Incomplete: what it lacks can be given with an option of the command that takes it."""
@@ -31,8 +28,7 @@ PIECE = 64
 """Files that a process takes at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileReport:
+class FileReport(NamedTuple):
     """What was found in one file. `kind` is the schema's name, None when skipped; `reason` says why it was skipped."""
 
     file: str
@@ -42,15 +38,14 @@ class FileReport:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Demands:
+class Demands(NamedTuple):
     """What is asked of the files.
 
     `kind`: they are of this kind, whatever they look like. `strict`: what is incomplete is an error.
     `warnings_are_errors`: warnings too.
     """
 
-    options: CheckOptions = field(default_factory=CheckOptions)
+    options: CheckOptions = CheckOptions()
     kind: Kind | None = None
     strict: bool = False
     warnings_are_errors: bool = False
@@ -66,9 +61,18 @@ class Checker:
 
     def check(self, file: SpecFile) -> FileReport:
         """Check one file. A file that cannot be read is a failed one; nothing is raised."""
+        found = self.look_at(file)
+        if isinstance(found, FileReport):
+            return found
+        # a file that a spec has named before is called by that name
+        name = found.document.source
+        return self._judge(FileReport(name, found.kind.name, SUCCEEDED, problems=tuple(found.problems)))
+
+    def look_at(self, file: SpecFile) -> SpecCheck | FileReport:
+        """The check of one file; a report when it cannot be read, or is no spec."""
         self._forget()
         try:
-            document = self._read(file)
+            document = read_spec_file(file, self.library)
         except InvalidSpecError as error:
             return self._unreadable(file, error)
         except MlctlError as error:
@@ -77,8 +81,7 @@ class Checker:
         kind, reason = self._kind(document)
         if kind is None:
             return self._skip(file, document, reason)
-        found = self._check(document, kind)
-        return self._judge(FileReport(file.source, kind.name, SUCCEEDED, problems=tuple(found.problems)))
+        return self._check(document, kind)
 
     def _skip(self, file: SpecFile, document: Document, reason: str) -> FileReport:
         """A file that is no spec; where secrets are looked for, it must hold none either."""
@@ -107,13 +110,6 @@ class Checker:
             self.nested[key] = found
         return found
 
-    def _read(self, file: SpecFile) -> Document:
-        if file.content is None:
-            return self.library.read(Path(os.path.abspath(file.path)), source=file.source)  # noqa: PTH100
-        document = read_bytes(file.content, source=file.source)
-        document.folder = file.path.absolute()
-        return document
-
     def _kind(self, document: Document) -> tuple[Kind | None, str]:
         if self.demands.kind is not None:
             return refine(self.demands.kind, document.data), ""
@@ -137,14 +133,14 @@ class Checker:
             WARNING: ERROR if demands.warnings_are_errors else WARNING,
         }
         problems = tuple(
-            replace(found, severity=severities[found.severity])
+            found._replace(severity=severities[found.severity])
             if severities.get(found.severity, found.severity) != found.severity
             else found
             for found in report.problems
         )
         present = {found.severity for found in problems}
         result = FAILED if ERROR in present else UNFINISHED if INCOMPLETE in present else SUCCEEDED
-        return replace(report, result=result, problems=problems)
+        return report._replace(result=result, problems=problems)
 
     def _forget(self) -> None:
         """What is kept is bounded: ten thousand files must not be held at once."""
@@ -195,31 +191,21 @@ def kinds_of(files: Sequence[SpecFile], demands: Demands) -> dict[str, Kind]:
 
 
 def check_one(
-    path: Path, family: str, *, overrides: Sequence[str] = (), fields: Mapping[str, Any] | None = None
+    file: SpecFile, family: str, *, overrides: Sequence[str] = (), fields: Mapping[str, Any] | None = None
 ) -> list[Problem]:
     """Problems of one file that is of that family (`job`, `component`, …), with `--set` values put on it.
 
     Raises NotFoundError, AuthError and UsageError; a file that is no YAML gives the reader's problems.
     """
+
     fallback = default_kind(family)
     assert fallback is not None, family
     try:
-        document = read_file(path)
+        document = read_spec_file(file)
         override_document(document, overrides, fields or {})
     except InvalidSpecError as error:
         return list(error.problems)
     return check_document(document, refine(fallback, document.data)).problems
-
-
-def kind_for(name: str) -> Kind:
-    """The kind with that name, alias or family. Raises UsageError with the nearest names."""
-    found = kind_named(name) or default_kind(name)
-    if found is None:
-        from mlctl.spec.kinds import FAMILIES
-
-        hint = did_you_mean(name, [*KINDS, *FAMILIES], otherwise="mlctl schema list shows all kinds")
-        raise UsageError(f"--kind {name}: there is no such kind of spec", hint=hint)
-    return found
 
 
 def report_of(reports: Sequence[FileReport]) -> dict[str, Any]:

@@ -41,6 +41,8 @@ def _view_row(item: dict[str, Any], columns: Sequence[Column]) -> dict[str, Any]
 def _at(item: Any, key: str) -> Any:
     for part in key.split("."):
         item = item.get(part) if isinstance(item, dict) else None
+    if isinstance(item, list) and all(isinstance(part, str) for part in item):
+        return ", ".join(item)
     return item
 
 

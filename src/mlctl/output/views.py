@@ -84,6 +84,49 @@ VIEWS: dict[str, tuple[Column, ...]] = {
         )
         for kind in ("data", "model", "environment", "component")
     },
+    "environment list-images": (
+        Column("Image", "image"),
+        Column("Digest", "digest"),
+        Column("Size", "size"),
+        Column("Environments", "environments"),
+        Column("Registries", "pinned"),
+        Column("Engine", "engine"),
+        Column("Created", "created_at"),
+    ),
+    "online-endpoint list": (
+        Column("Name", "name"),
+        Column("State", "state"),
+        Column("Traffic", "traffic"),
+        Column("ProvisioningState", "provisioning_state"),
+        Column("ScoringUri", "scoring_uri"),
+    ),
+    "online-endpoint history": (
+        Column("Number", "number"),
+        Column("At", "at"),
+        Column("By", "by"),
+        Column("What", "what"),
+        Column("Weights", "weights"),
+    ),
+    "online-deployment list": (
+        Column("Name", "name"),
+        Column("EndpointName", "endpoint_name"),
+        Column("ProvisioningState", "provisioning_state"),
+        Column("InstanceCount", "instance_count"),
+        Column("Backend", "backend"),
+        Column("Model", "model"),
+    ),
+    "batch-endpoint list": (
+        Column("Name", "name"),
+        Column("DefaultDeployment", "defaults.deployment_name"),
+        Column("ProvisioningState", "provisioning_state"),
+    ),
+    "batch-deployment list": (
+        Column("Name", "name"),
+        Column("EndpointName", "endpoint_name"),
+        Column("MiniBatchSize", "mini_batch_size"),
+        Column("Compute", "compute"),
+        Column("Model", "model"),
+    ),
     "registry list": (
         Column("Name", "name"),
         Column("Path", "path"),

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from mlctl.errors import UsageError
 from mlctl.settings.file import read_entries
@@ -21,8 +22,7 @@ __all__ = ["KEYS", "Setting", "Settings", "Value", "load"]
 PROJECT_FILE = Path(".mlctl", "config")
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A value and where it came from: `--workspace-name`, `MLCTL_WORKSPACE`, `/path/config:3` or `default`."""
 
     value: str | None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlctl.errors import AuthError, UsageError
+from mlctl.files import replace_file
 
 
 class Entry(NamedTuple):
@@ -117,7 +118,6 @@ def _end_of_section(lines: list[str], section: str) -> int | None:
 def _replacing(path: Path) -> Iterator[list[str]]:
     """Hand out the lines of the file for change, then write them back in one step; others wait meanwhile."""
     import fcntl
-    import os
 
     target = path.resolve()  # a linked config file stays a link
     try:
@@ -126,10 +126,9 @@ def _replacing(path: Path) -> Iterator[list[str]]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             lines = _read_lines(target)
             yield lines
-            fresh = target.with_name(f".{target.name}.{os.getpid()}")
-            data = "".join(line + "\n" for line in lines)
-            fresh.write_text(data, encoding="utf-8", errors="surrogateescape")
-            fresh.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o600)
-            fresh.replace(target)
+            if not target.exists():
+                target.touch(0o600)
+            data = "".join(line + "\n" for line in lines).encode("utf-8", "surrogateescape")
+            replace_file(target, data, like=target.stat())
     except OSError as error:
         raise AuthError(f"cannot write {path}: {error.strerror}", hint="check who may write there") from error

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from mlctl.spec.document import KeyPath, value_at
 from mlctl.spec.problems import closest
 from mlctl.spec.schema import Schema, resolve, type_of, types_of
 
@@ -47,6 +48,26 @@ def choose_branch(value: Any, branches: Sequence[Schema], root: Schema) -> Schem
     return max(candidates, key=lambda branch: branch.fit(value) + branch.misspelt(value)).schema
 
 
+def schema_of(root: Schema, data: Any, path: KeyPath, value: Any) -> Schema | None:
+    """What the schema says of a place, for a value that stands there or would; None when it cannot be told."""
+    here = _chosen(root, root, data if path else value)
+    for length, part in enumerate(path, 1):
+        if here is None:
+            return None
+        keys = here.get("properties", {})
+        inside = here.get("items") if isinstance(part, int) else keys.get(part, here.get("additionalProperties"))
+        now = value if length == len(path) else value_at(data, path[:length])
+        here = _chosen(inside if isinstance(inside, dict) else None, root, now)
+    return here
+
+
+def _chosen(schema: Schema | None, root: Schema, value: Any) -> Schema | None:
+    if schema is None:
+        return None
+    resolved = resolve(schema, root)
+    return choose_branch(value, resolved["anyOf"], root) if "anyOf" in resolved else resolved
+
+
 def unknown_discriminator(
     value: dict[str, Any], branches: Sequence[Schema], root: Schema
 ) -> tuple[str, list[str]] | None:
@@ -60,6 +81,18 @@ def unknown_discriminator(
     return None
 
 
+def is_only_choice(branch: Schema, value: Any, branches: Sequence[Schema], root: Schema) -> bool:
+    """Whether no other alternative can take a value: its `type` or `task` is a word of this one only."""
+    if not isinstance(value, dict):
+        return False
+    left = _admitting(value, branches, root)
+    for key in DISCRIMINATORS:
+        word = value.get(key)
+        if isinstance(word, str):
+            left = [one for one in left if one.may_have(key, word.lower())]
+    return len(left) == 1 and left[0].schema is branch
+
+
 class _Branch:
     """One alternative, and what tells it from the others."""
 
@@ -71,18 +104,25 @@ class _Branch:
         types = types_of(schema)
         self.types = frozenset((*types, "integer") if "number" in types else types)
         self.any_type = not types
-        self.properties = frozenset(schema.get("properties", ()))
+        properties = schema.get("properties", {})
+        self.properties = frozenset(properties)
         self.required = tuple(schema.get("required", ()))
         self.has = frozenset(DISCRIMINATORS) & self.properties
         self.words: dict[str, tuple[str, ...]] = {}
         self.folded: dict[str, frozenset[str]] = {}
         self.open: dict[str, bool] = {}
         for key in DISCRIMINATORS:
-            declared = resolve(schema.get("properties", {}).get(key, {}), root)
+            declared = resolve(properties[key], root) if key in properties else {}
             words = declared.get("enum", [declared["const"]] if "const" in declared else [])
             self.words[key] = tuple(word for word in words if isinstance(word, str))
             self.folded[key] = frozenset(word.lower() for word in self.words[key])
             self.open[key] = bool(declared) and not {"enum", "const"} & declared.keys()
+
+    def may_have(self, key: str, folded: str) -> bool:
+        """Whether a discriminator may have a word, given in lower case."""
+        if key not in self.has:
+            return self.schema.get("additionalProperties") is not False
+        return self.open[key] or folded in self.folded[key]
 
     def takes_text(self, value: str) -> bool:
         """Whether text is one of the words, or of the form, that the alternative wants."""
@@ -92,10 +132,16 @@ class _Branch:
 
     def fit(self, value: dict[str, Any]) -> int:
         """How well the keys of a map fit, and the JSON types of what they hold: the higher the better."""
-        missing = sum(1 for key in self.required if key not in value)
-        unknown = sum(1 for key in value if key not in self.properties)
-        odd = sum(1 for key, item in value.items() if key in self.properties and not self._takes(key, item))
-        return -4 * missing - 2 * unknown - odd
+        fit = 0
+        for key in self.required:
+            if key not in value:
+                fit -= 4
+        for key, item in value.items():
+            if key not in self.properties:
+                fit -= 2
+            elif not self._takes(key, item):
+                fit -= 1
+        return fit
 
     def misspelt(self, value: dict[str, Any]) -> int:
         """What the fit gains by keys that are probably meant to be missing ones."""

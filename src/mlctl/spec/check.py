@@ -9,27 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlctl.entities.environment import Environment
 from mlctl.errors import InvalidSpecError, MlctlError
-from mlctl.spec.document import Document, KeyPath, dotted, in_file_order
+from mlctl.spec.coercion import Marked
+from mlctl.spec.document import Document, KeyPath, dotted, in_file_order, value_at
 from mlctl.spec.kinds import TYPES, Kind, kind_of_type
 from mlctl.spec.library import Library
+from mlctl.spec.mistakes import as_error, join_problems
 from mlctl.spec.paths import absolute, beside, missing_path
 from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, did_you_mean
 from mlctl.spec.schema import Schema, load_schema
 from mlctl.spec.validate import check
 
+if TYPE_CHECKING:
+    from mlctl.entities.environment import Environment
+
 MOST_PROBLEMS = 200
 """After so many problems of a document the rules tell no more."""
+
+_LACKING = ("missing_key", "missing_input")
 
 DEEPEST_FILES = 16
 """Files that name files that name files: a pipeline in a pipeline in …"""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckOptions:
+class CheckOptions(NamedTuple):
     """What is checked. `paths`: local files and folders are there. `secrets`: keys and tokens in plain text are
     refused."""
 
@@ -37,14 +42,17 @@ class CheckOptions:
     secrets: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class SpecCheck:
     """One document on its way through the rules.
 
-    `data`: what the schema made of it. `root`: the schema. `problems`: errors, warnings and what is incomplete, those
-    of nested files included. `trail`: the files that led here, for files that name each other in a circle.
+    `data`: what the schema made of it. `root`: the schema. `marked`: references and local paths in it. `problems`:
+    errors, warnings and what is incomplete, those of nested files included. `trail`: the files that led here, for files
+    that name each other in a circle.
     `environments`: those that the document uses, by the path where they stand; None when they are wrong. `files`: other
-    specs that it names, likewise. `attached`: what belongs to it and is no spec, such as conda files.
+    specs that it names, likewise. `attached`: what belongs to it and is no spec, such as conda files. `refused`:
+    what the schema refused, or cannot be known. `misspelt`: paths that were meant, and what stands for
+    each of them. `is_done`: no rule will look at it again.
     """
 
     document: Document
@@ -53,13 +61,16 @@ class SpecCheck:
     root: Schema
     options: CheckOptions
     library: Library
+    marked: list[Marked]
     problems: list[Problem] = field(default_factory=list)
     trail: tuple[str, ...] = ()
     refused: frozenset[str] = frozenset()
+    misspelt: Mapping[str, str] = field(default_factory=dict)
     nested: dict[tuple[str, str], SpecCheck] = field(default_factory=dict)
     environments: dict[KeyPath, Environment | None] = field(default_factory=dict)
     files: dict[KeyPath, SpecCheck | None] = field(default_factory=dict)
     attached: list[Document] = field(default_factory=list)
+    is_done: bool = False
 
     def error(
         self,
@@ -74,11 +85,30 @@ class SpecCheck:
         at: tuple[int, int] | None = None,
     ) -> None:
         """Tell an error at a value, or at its key; `at` is an exact line and column."""
-        if self.is_full:
+        if self.is_full or (code in _LACKING and self.is_told(path)):
             return
         self.problems.append(
             self.document.problem(code, path, message, value=value, expected=expected, hint=hint, on_key=on_key, at=at)
         )
+
+    def retract(self, code: str, path: KeyPath) -> bool:
+        """Take back what was told of a key of this document, since a rule knows better. Whether there was anything."""
+        known = (code, dotted(path), self.document.source)
+        kept = [found for found in self.problems if (found.code, found.path, found.source) != known]
+        found_any = len(kept) < len(self.problems)
+        self.problems = kept
+        return found_any
+
+    def is_told(self, path: KeyPath) -> bool:
+        """Whether what is asked for here is misspelt, misplaced or wrong, which is told already. Since somebody asks, a
+        misspelt key is no mere warning."""
+        key, found = dotted(path), self.misspelt.get(dotted(path))
+        if found is not None:
+            for index, one in enumerate(self.problems):
+                if (one.code, one.path, one.source) == ("unknown_key", found, self.document.source):
+                    # in place: somebody may be adding to the list
+                    self.problems[index] = as_error(one)
+        return found is not None or any(key.startswith((f"{bad}.", f"{bad}[")) for bad in self.refused)
 
     @property
     def is_full(self) -> bool:
@@ -94,11 +124,11 @@ class SpecCheck:
         value: Any = None,
         hint: str | None = None,
         on_key: bool = False,
+        at: tuple[int, int] | None = None,
     ) -> None:
-        """Tell a warning at a value, or at its key."""
-        self.problems.append(
-            self.document.problem(code, path, message, value=value, hint=hint, severity=WARNING, on_key=on_key)
-        )
+        """Tell a warning at a value, or at its key; `at` as for errors."""
+        found = self.document.problem(code, path, message, value=value, hint=hint, on_key=on_key, at=at)
+        self.problems.append(found._replace(severity=WARNING))
 
     def incomplete(self, code: str, path: KeyPath, message: str, *, hint: str | None = None) -> None:
         """Tell what is left for an option of the command to supply."""
@@ -116,9 +146,7 @@ class SpecCheck:
 
     def mapping(self, *path: str | int) -> dict[str, Any]:
         """The map at a path of the data; empty when there is none, or something else."""
-        here: Any = self.data
-        for part in path:
-            here = here.get(part) if isinstance(here, Mapping) else None
+        here = value_at(self.data, path)
         return here if isinstance(here, dict) else {}
 
     def file(self, path: KeyPath, text: str, kind: Kind) -> SpecCheck | None:
@@ -143,6 +171,20 @@ class SpecCheck:
 
     def descend(self, path: KeyPath, document: Document, kind: Kind) -> SpecCheck | None:
         """The check of a nested file's document, its problems taken over; None for files that lead to themselves."""
+        found = self.look_into(path, document, kind)
+        if found is None:
+            return None
+        # a component that is named by its file is anonymous: what its own name says does not count
+        anonymous = kind.family == "component"
+        own = (document.source, "name")
+        self._adopt(
+            [problem for problem in found.problems if not (anonymous and (problem.source, problem.path) == own)]
+        )
+        return found
+
+    def look_into(self, path: KeyPath, document: Document, kind: Kind) -> SpecCheck | None:
+        """The check of a nested file's document, made once in a run; None for files that lead to themselves, which is
+        told."""
         place = document.place
         if place in self.trail:
             message = f"'{dotted(path)}': {document.source} leads back to itself"
@@ -153,19 +195,12 @@ class SpecCheck:
             self.error("file_cycle", path, message, hint="put fewer pipelines into each other")
             return None
         key = (place, kind.name)
-        # a component that is named by its file is anonymous: what its own name says does not count
-        anonymous = kind.family == "component"
         if key not in self.nested:
             trail = (*self.trail, place)
             self.nested[key] = check_document(
                 document, kind, self.options, self.library, trail=trail, nested=self.nested
             )
-        found = self.nested[key]
-        own = (document.source, "name")
-        self._adopt(
-            [problem for problem in found.problems if not (anonymous and (problem.source, problem.path) == own)]
-        )
-        return found
+        return self.nested[key]
 
     def _adopt(self, problems: list[Problem]) -> None:
         if not problems:
@@ -188,26 +223,33 @@ def check_document(
     """Check a document against everything that is known about its kind; `problems` of the result are in file order."""
     from mlctl.spec.rules import rules_of
 
-    data, problems, warnings = check(document, kind.name)
+    checked = check(document, kind.name)
+    data, problems = checked.data, checked.problems
     unknown = _unknown_type(document, kind)
     if unknown is not None:
         problems = [unknown, *(found for found in problems if found.path != unknown.path)]
+    root = load_schema(kind.name)
+    mistakes = join_problems(document, root, [*problems, *checked.warnings])
+    refused = {found.path for found in (*problems, *mistakes.problems) if found.severity == ERROR}
     spec = SpecCheck(
         document=document,
         kind=kind,
         data=data,
-        root=load_schema(kind.name),
+        root=root,
         options=options or CheckOptions(),
         library=library or Library(),
-        problems=[*problems, *warnings],
+        marked=checked.marked,
+        problems=mistakes.problems,
         trail=trail or (document.place,),
-        refused=frozenset(found.path for found in problems if found.severity == ERROR),
+        refused=mistakes.unknown | refused,
+        misspelt=mistakes.misspelt,
         nested={} if nested is None else nested,
     )
     if isinstance(data, dict):
         for rule in rules_of(kind, secrets=spec.options.secrets):
             rule(spec)
     spec.problems = in_file_order(_distinct(spec.problems), document.source)
+    spec.is_done = True
     return spec
 
 

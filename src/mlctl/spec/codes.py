@@ -9,9 +9,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlctl.errors import NotFoundError
 from mlctl.spec.kinds import DOCS
@@ -82,11 +81,10 @@ NUMBERS: dict[str, int] = {
 """Word -> number."""
 
 _TEXTS = Path(__file__).with_name("codes.yml")
-_NUMBER = re.compile(r"(?:mlc)?[-_ ]?(\d{4})", re.IGNORECASE)
+_NUMBER = r"(?i)(?:mlc)?[-_ ]?(\d{4})"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What is known about one code.
 
     `name`: its word. `severity`: error, warning or incomplete; what it mostly is. `kind`: the schema that the examples
@@ -105,8 +103,8 @@ class Entry:
     bad: str
     good: str
     page: str
-    secrets: bool = False
-    files: Mapping[str, str] = field(default_factory=dict)
+    secrets: bool
+    files: Mapping[str, str]
 
 
 def code_of(word: str) -> str:
@@ -118,7 +116,7 @@ def code_of(word: str) -> str:
 def find(text: str) -> Entry:
     """The entry of a code: `MLC1101`, `mlc1101`, `1101` or `unknown_key`. Raises NotFoundError with the nearest."""
     words = {str(number): word for word, number in NUMBERS.items()}
-    found = _NUMBER.fullmatch(text.strip())
+    found = re.fullmatch(_NUMBER, text.strip())
     word = words.get(found[1]) if found else text.strip().lower().replace("-", "_")
     if word in NUMBERS:
         return _entry(word)

@@ -1,19 +1,20 @@
 """What az forgives, put right before validation; and the YAML 1.1 traps that a valid document may still hold.
 
 Guided by the schema: enum values in any case and spelling of case, whole numbers and booleans written as text,
-read-only keys dropped.
+read-only keys dropped. It is the one walk through every document, so it also sees what does not certainly fit, and what
+the schema marks.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from mlctl.spec.branches import choose_branch
+from mlctl.spec.branches import choose_branch, is_only_choice
 from mlctl.spec.document import Document, KeyPath, dotted
 from mlctl.spec.problems import Problem
-from mlctl.spec.schema import Schema, resolve, types_of
+from mlctl.spec.schema import Schema
+from mlctl.spec.shapes import ANY, Shape, shape_of
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _TRUE = frozenset({"true", "yes", "on", "y", "t", "1"})
@@ -22,11 +23,43 @@ _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])|(?<=[A-Z])([A-Z])(?=[a-z])")
 _LOST_ZERO = re.compile(r"[+-]?[1-9][0-9]*\.[0-9]+0")
 
 
-def coerce(document: Document, root: Schema) -> tuple[Any, list[Problem]]:
-    """A copy of the document's data as the validator wants it, and what is to say about values that YAML misread."""
-    dates = frozenset(found.path for found in document.warnings if found.code == "yaml_date")
-    coercion = _Coercion(document, root, [], dates)
-    return coercion.value(document.data, root, ()), coercion.found
+class Coerced(NamedTuple):
+    """A copy of a document's data as the validator wants it.
+
+    `found`: what is to say about values that YAML misread. `doubts`: what does not certainly fit the schema; the rest
+    does. `marked`: references and local paths, in the order of the file.
+    """
+
+    data: Any
+    found: list[Problem]
+    doubts: list[Doubt]
+    marked: list[Marked]
+
+
+class Doubt(NamedTuple):
+    """A value that the validator has to be asked about, with its schema.
+
+    Of a map or a list only itself is in doubt, not what it holds; where another alternative may take it, all of it.
+    """
+
+    path: KeyPath
+    value: Any
+    schema: Schema
+
+
+class Marked(NamedTuple):
+    """A text that is a reference or a local path, or an inline environment, with the schema that says so."""
+
+    path: KeyPath
+    value: Any
+    schema: Schema
+
+
+def coerce(document: Document, root: Schema) -> Coerced:
+    """Put right what az forgives."""
+    coercion = _Coercion(document, root)
+    data = coercion.value(document.data, shape_of(root, root), ())
+    return Coerced(data, coercion.found, coercion.doubts, coercion.marked)
 
 
 def misread(document: Document, path: KeyPath, value: Any) -> str | None:
@@ -47,30 +80,52 @@ def misread(document: Document, path: KeyPath, value: Any) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
 class _Coercion:
-    document: Document
-    root: Schema
-    found: list[Problem]
-    dates: frozenset[str]
+    def __init__(self, document: Document, root: Schema) -> None:
+        self.document = document
+        self.root = root
+        self.found: list[Problem] = []
+        self.doubts: list[Doubt] = []
+        self.marked: list[Marked] = []
+        self.dates = frozenset(found.path for found in document.warnings if found.code == "yaml_date")
 
-    def value(self, value: Any, schema: Schema, path: KeyPath) -> Any:
-        schema = resolve(schema, self.root)
-        if value is not None and "anyOf" in schema:
-            branch = choose_branch(value, schema["anyOf"], self.root)
-            return value if branch is None else self.value(value, branch, path)
+    def value(self, value: Any, shape: Shape, path: KeyPath) -> Any:
+        if shape.branches is not None:
+            return self._choice(value, shape, shape.branches, path)
         if isinstance(value, dict):
-            return self._map(value, schema, path)
+            return self._map(value, shape, path)
         if isinstance(value, list):
-            return [self.value(item, schema.get("items", {}), (*path, index)) for index, item in enumerate(value)]
-        return self._scalar(value, schema, path)
+            item_shape = shape.item()
+            result = [self.value(item, item_shape, (*path, index)) for index, item in enumerate(value)]
+            if not shape.admits(result):
+                self.doubts.append(Doubt(path, result, shape.schema))
+            return result
+        value = self._scalar(value, shape, path)
+        if not shape.fits(value):
+            self.doubts.append(Doubt(path, value, shape.schema))
+        if shape.marked and isinstance(value, str):
+            self.marked.append(Marked(path, value, shape.schema))
+        return value
 
-    def _scalar(self, value: Any, schema: Schema, path: KeyPath) -> Any:
-        types = tuple(name for name in types_of(schema) if name != "null")
+    def _choice(self, value: Any, shape: Shape, branches: list[Schema], path: KeyPath) -> Any:
+        """A value with alternatives, as the one that was meant wants it."""
+        branch = choose_branch(value, branches, self.root)
+        if branch is None:
+            self.doubts.append(Doubt(path, value, shape.schema))
+            return value
+        doubts_before = len(self.doubts)
+        result = self.value(value, shape_of(branch, self.root), path)
+        if len(self.doubts) > doubts_before and not is_only_choice(branch, value, branches, self.root):
+            # another alternative may take it
+            self.doubts[doubts_before:] = [Doubt(path, result, shape.schema)]
+        return result
+
+    def _scalar(self, value: Any, shape: Shape, path: KeyPath) -> Any:
+        types = shape.types
         if isinstance(value, str):
             if self.dates and "string" in types and dotted(path) in self.dates:
                 self._refuse_date(value, path)
-            return _coerce_text(value, schema, types)
+            return _coerce_text(value, shape) if shape.forgives else value
         if types == ("boolean",) and value in (0, 1):
             return bool(value)
         if isinstance(value, float) and types == ("integer",) and value.is_integer():
@@ -79,14 +134,22 @@ class _Coercion:
             self._warn_of_trap(value, path)
         return value
 
-    def _map(self, value: dict[str, Any], schema: Schema, path: KeyPath) -> dict[str, Any]:
-        properties = schema.get("properties", {})
-        others = schema.get("additionalProperties") or {}
-        result = {}
+    def _map(self, value: dict[str, Any], shape: Shape, path: KeyPath) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        marked_before = len(self.marked)
+        fits = shape.admits(value)
         for key, item in value.items():
-            part = resolve(properties.get(key, others), self.root)
-            if not part.get("readOnly"):
+            part = shape.part(key)
+            if part is None:
+                fits = False
+                part = ANY
+            if not part.read_only:
                 result[key] = self.value(item, part, (*path, key))
+        if not fits or not all(key in result for key in shape.required):
+            self.doubts.append(Doubt(path, result, shape.schema))
+        if shape.is_environment:
+            # its files are read with it
+            self.marked[marked_before:] = [Marked(path, result, shape.schema)]
         return result
 
     def _refuse_date(self, value: str, path: KeyPath) -> None:
@@ -103,15 +166,12 @@ class _Coercion:
         self.found.append(self.document.warning("yaml_trap", path, message, value=value, hint=hint))
 
 
-def _coerce_text(value: str, schema: Schema, types: tuple[str, ...]) -> Any:
-    if schema.get("x-case-sensitive"):
-        return value
-    if "enum" in schema:
-        lowered = {member.lower(): member for member in schema["enum"] if isinstance(member, str)}
-        return lowered.get(value.lower()) or lowered.get(_snake(value)) or value
-    if types == ("integer",) and _WHOLE.fullmatch(value.strip()):
+def _coerce_text(value: str, shape: Shape) -> Any:
+    if shape.words is not None:
+        return shape.words.get(value.lower()) or shape.words.get(_snake(value)) or value
+    if shape.types == ("integer",) and _WHOLE.fullmatch(value.strip()):
         return int(value)
-    if types == ("boolean",) and value.lower() in _TRUE | _FALSE:
+    if shape.types == ("boolean",) and value.lower() in _TRUE | _FALSE:
         return value.lower() in _TRUE
     return value
 

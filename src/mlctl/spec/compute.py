@@ -35,7 +35,7 @@ def load_compute(
     document = Document({}, {}, "the command line") if path is None else read_file(path)
     override_document(document, overrides, fields or {})
     kind = _type(document)
-    data, problems, warnings = check(document, f"{kind}Compute")
+    data, problems, warnings, _ = check(document, f"{kind}Compute")
     refuse_if_any(document, problems)
     shared = ("name", "type", "description", "tags", "max_concurrent")
     compute = Compute(

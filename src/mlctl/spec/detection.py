@@ -13,21 +13,20 @@ from typing import Any, NamedTuple
 from mlctl.spec.kinds import KINDS, TYPES, Kind, default_kind, kind_named, kind_of_type
 from mlctl.spec.resemblance import nearest_kind
 
-_AZURE = re.compile(r"azureml|azure-ml|machinelearningservices", re.IGNORECASE)
+_AZURE = r"(?i)azureml|azure-ml|machinelearningservices"
 
 _FOREIGN_TEXT = (
-    (re.compile(r"^apiVersion:\s*\S", re.MULTILINE), re.compile(r"^kind:\s*\S", re.MULTILINE), "a Kubernetes manifest"),
-    (re.compile(r"^on:", re.MULTILINE), re.compile(r"^\s+runs-on:|^\s+uses:", re.MULTILINE), "a GitHub workflow"),
-    (re.compile(r"^(?:stages|pool|steps|jobs|extends):", re.MULTILINE),
-     re.compile(r"^\s*- (?:task|stage|script|job|template|deployment): ", re.MULTILINE), "an Azure pipeline"),
+    (r"(?m)^apiVersion:\s*\S", r"(?m)^kind:\s*\S", "a Kubernetes manifest"),
+    (r"(?m)^on:", r"(?m)^\s+runs-on:|^\s+uses:", "a GitHub workflow"),
+    (r"(?m)^(?:stages|pool|steps|jobs|extends):",
+     r"(?m)^\s*- (?:task|stage|script|job|template|deployment): ", "an Azure pipeline"),
 )  # fmt: skip
 
-_TELLING = re.compile(
-    r"^(command|environment|code|compute|jobs|trial|search_space|endpoint_name|instance_type|instance_count|conda_file|"
-    r"code_configuration|auth_mode|traffic|experiment_name|environment_variables|inputs|outputs):",
-    re.MULTILINE,
+_TELLING = (
+    r"(?m)^(command|environment|code|compute|jobs|trial|search_space|endpoint_name|instance_type|instance_count|conda_file|"
+    r"code_configuration|auth_mode|traffic|experiment_name|environment_variables|inputs|outputs):"
 )
-_TYPE = re.compile(r"^type:\s*[\"']?(\w+)", re.MULTILINE)
+_TYPE = r"(?m)^type:\s*[\"']?(\w+)"
 FLOW = "a prompt flow"
 
 _PRIMITIVES = frozenset({"string", "integer", "number", "boolean"})
@@ -72,10 +71,10 @@ class Detected(NamedTuple):
 
 def foreign_text(text: str) -> str | None:
     """What a file is that can be told from its text not to be an Azure ML spec; None when it may be one."""
-    if _AZURE.search(text.partition("\n\n")[0][:400]):
+    if re.search(_AZURE, text.partition("\n\n")[0][:400]):
         return None
     for first, second, what in _FOREIGN_TEXT:
-        if first.search(text) and second.search(text):
+        if re.search(first, text) and re.search(second, text):
             return what
     return None
 
@@ -85,15 +84,15 @@ def looks_like_spec(text: str) -> bool:
 
     It speaks of Azure ML, names a `type` that Azure ML has, or has several of its keys.
     """
-    named = _TYPE.search(text)
+    named = re.search(_TYPE, text)
     if named and any(named[1].lower() in types for types in (*TYPES.values(), _ASSET_TYPES, _MODEL_TYPES)):
         return True
-    return bool(_AZURE.search(text)) or len(set(_TELLING.findall(text))) > 1
+    return bool(re.search(_AZURE, text)) or len(set(re.findall(_TELLING, text))) > 1
 
 
 def detect(data: Any) -> Detected:
     """The kind of a document's data."""
-    if not isinstance(data, Mapping):
+    if not isinstance(data, dict):
         return Detected(None, "a list" if isinstance(data, list) else "no map of keys")
     named = data.get("$schema")
     claimed, foreign = _claimed(named) if isinstance(named, str) else (None, None)
@@ -121,14 +120,14 @@ def claimed_kind(address: str) -> Kind | None:
 
 def refine(kind: Kind, data: Any) -> Kind:
     """The kind of the same family that the document's keys mean."""
-    return _refined_claim(kind, data) if isinstance(data, Mapping) else kind
+    return _refined_claim(kind, data) if isinstance(data, dict) else kind
 
 
 def _claimed(address: str) -> tuple[Kind | None, str | None]:
     """The kind that `$schema` names; or, when it is no Azure ML schema, what that says about the file."""
     if "promptflow" in address:
         return None, FLOW
-    if not _AZURE.search(address):
+    if not re.search(_AZURE, address):
         known = kind_named(address.rpartition("/")[2])
         return known, None
     name = address.rpartition("/")[2].removesuffix(".json").removesuffix(".schema")
@@ -213,7 +212,7 @@ def _clear_family(data: Mapping[str, Any]) -> tuple[str, ...] | None:  # noqa: P
         return ("job", "component")
     if "trial" in keys and ("search_space" in keys or "objective" in keys):
         return ("job",)
-    if data.get("type") == "pipeline" and isinstance(data.get("jobs"), Mapping):
+    if data.get("type") == "pipeline" and isinstance(data.get("jobs"), dict):
         return ("job", "component")
     return None
 
@@ -231,10 +230,10 @@ def _component_or_job(data: Mapping[str, Any]) -> str:
     score = 2 * len(_COMPONENT_ONLY & data.keys()) - 2 * len(_JOB_ONLY & data.keys() - {"resources", "distribution"})
     for group in ("inputs", "outputs"):
         ports = data.get(group)
-        if not isinstance(ports, Mapping):
+        if not isinstance(ports, dict):
             continue
         for port in ports.values():
-            if not isinstance(port, Mapping) or "path" in port or "value" in port:
+            if not isinstance(port, dict) or "path" in port or "value" in port:
                 score -= 1
             elif str(port.get("type")) in _PRIMITIVES or {"optional", "default", "enum", "min", "max"} & port.keys():
                 score += 2
@@ -279,14 +278,14 @@ def _guess(data: Mapping[str, Any]) -> str | None:  # noqa: PLR0911, PLR0912, C9
         return "feature-set"
     if "model_id" in keys and keys <= {"$schema", "name", "model_id", "auth_mode", "tags", "properties", "description"}:
         return "serverless-endpoint"
-    if isinstance(data.get("jobs"), Mapping) and ({"inputs", "outputs", "settings"} & keys or _has_steps(data["jobs"])):
+    if isinstance(data.get("jobs"), dict) and ({"inputs", "outputs", "settings"} & keys or _has_steps(data["jobs"])):
         return _component_or_job(data)
     return _guess_misspelt(data, kind)
 
 
 def _has_steps(jobs: Mapping[str, Any]) -> bool:
     """Whether one of the jobs is a step of a pipeline; those of CI services have other keys."""
-    return any(isinstance(job, Mapping) and {"component", "trial"} & job.keys() for job in jobs.values())
+    return any(isinstance(job, dict) and {"component", "trial"} & job.keys() for job in jobs.values())
 
 
 def _guess_misspelt(data: Mapping[str, Any], kind: str | None) -> str | None:
@@ -328,7 +327,7 @@ def _foreign_shape(data: Mapping[str, Any]) -> str | None:  # noqa: PLR0911 - on
         return "a run configuration of Azure ML v1"
     if "entry_points" in keys:
         return "an MLflow project"
-    if isinstance(data.get("services"), Mapping) and "command" not in keys:
+    if isinstance(data.get("services"), dict) and "command" not in keys:
         return "a compose file"
     if isinstance(data.get("repos"), list):
         return "a pre-commit configuration"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ class Mark(NamedTuple):
     block: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Document:
     """Data with its marks.
 
@@ -120,6 +120,17 @@ class Document:
         depth = len(path)
         for known in [known for known in self.marks if known[:depth] == path]:
             del self.marks[known]
+
+
+def value_at(data: Any, path: Sequence[str | int]) -> Any:
+    """The value at a path of data; None when there is none."""
+    here = data
+    for part in path:
+        if isinstance(part, int):
+            here = here[part] if isinstance(here, list) and part < len(here) else None
+        else:
+            here = here.get(part) if isinstance(here, Mapping) else None
+    return here
 
 
 def dotted(path: Sequence[str | int]) -> str:

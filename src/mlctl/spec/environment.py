@@ -6,7 +6,6 @@ Files that it names are read here, with marks of their own, so that a mistake in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ class EnvironmentReading:
             hint = f"write environment: {{image: …, conda_file: {reference.path}}}"
             self.problems.append(document.problem("invalid_value", path, message, value=reference.text, hint=hint))
             return None
-        data, problems, warnings = check(nested, "environment")
+        data, problems, warnings, _ = check(nested, "environment")
         self.problems += problems
         self.warnings += warnings
         # a file of its own may have a name: it is an asset there
@@ -127,7 +126,7 @@ class EnvironmentReading:
         reference = parse(text)
         if reference.kind not in (LOCAL, FILE):
             return BuildContext(path=text, dockerfile_path=dockerfile)
-        folder = absolute(document, reference.path or "")
+        folder = Path(absolute(document, reference.path or ""))
         if not self._is_missing(document, (*path, "path"), text, "folder") and self._lacks(folder / dockerfile):
             key = "dockerfile_path" if "dockerfile_path" in value else "path"
             message = f"'{dotted((*path, key))}': there is no file '{dockerfile}' in '{text}'"
@@ -204,7 +203,7 @@ class EnvironmentReading:
         except InvalidSpecError as error:
             if path[-1:] == ("conda_file",) and [found.code for found in error.problems] == ["empty"]:
                 # az takes an empty conda file, and installs nothing
-                self.warnings.append(replace(error.problems[0], severity=WARNING))
+                self.warnings.append(error.problems[0]._replace(severity=WARNING))
             else:
                 self.problems += error.problems
             return None

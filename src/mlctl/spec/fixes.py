@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mlctl.errors import MlctlError
-from mlctl.spec.branches import choose_branch
+from mlctl.spec.branches import schema_of
 from mlctl.spec.detection import detect
-from mlctl.spec.document import Document, KeyPath, dotted
+from mlctl.spec.document import Document, KeyPath, dotted, value_at
 from mlctl.spec.kinds import Kind
-from mlctl.spec.problems import Problem
+from mlctl.spec.problems import MEANT, Problem
 from mlctl.spec.reader import read_text
-from mlctl.spec.schema import Schema, known_keys, load_schema, resolve, types_of
+from mlctl.spec.schema import Schema, known_keys, load_schema, types_of
 
 OLD_NAMES: Mapping[str, str] = {
     # the preview of Azure ML v2
@@ -45,7 +45,6 @@ SHORTEST_TYPO = 5
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _ANCHOR = re.compile(r"&[^\s,\[\]{}]+[ \t]+")
 _QUOTABLE = re.compile(r"[\w.:+~ -]+")
-_MEANT = re.compile(r"did you mean '([^']+)'\?")
 _KNOWN = re.compile(r"known keys: (.+)")
 _BINDING = re.compile(r"(\$\{\{\s*)((jobs|inputs|outputs)\.([^.\s}]+)[^\s}]*\s*\}\})")
 _LITERALS = frozenset({"inputs", "outputs", "search_space"})
@@ -183,31 +182,11 @@ class _Places:
 
     def at(self, path: KeyPath) -> Any:
         """The data at a path; None when there is none."""
-        here = self.document.data
-        for part in path:
-            if isinstance(part, int):
-                here = here[part] if isinstance(here, list) else None
-            else:
-                here = here.get(part) if isinstance(here, dict) else None
-        return here
+        return value_at(self.document.data, path)
 
     def schema(self, path: KeyPath, value: Any) -> Schema | None:
         """What the schema says of the place, for a value that stands there or would; None when it cannot be told."""
-        here = self._chosen(self.root, self.at(())) if path else self._chosen(self.root, value)
-        for length, part in enumerate(path, 1):
-            if here is None:
-                return None
-            keys = here.get("properties", {})
-            inside = here.get("items") if isinstance(part, int) else keys.get(part, here.get("additionalProperties"))
-            now = value if length == len(path) else self.at(path[:length])
-            here = self._chosen(inside if isinstance(inside, dict) else None, now)
-        return here
-
-    def _chosen(self, schema: Schema | None, value: Any) -> Schema | None:
-        if schema is None or self.root is None:
-            return None
-        resolved = resolve(schema, self.root)
-        return choose_branch(value, resolved["anyOf"], self.root) if "anyOf" in resolved else resolved
+        return schema_of(self.root, self.document.data, path, value) if self.root is not None else None
 
     def takes_text(self, path: KeyPath, text: str) -> bool:
         """Whether the schema wants this text at the place."""
@@ -222,7 +201,7 @@ def _rename_key(places: _Places, path: KeyPath, problem: Problem) -> _Change | N
     """A key in another spelling, under its old name, or with one slip of a letter."""
     key, holder = str(path[-1]), places.at(path[:-1])
     schema = places.schema(path[:-1], holder)
-    meant, listed = _MEANT.search(problem.hint or ""), _KNOWN.search(problem.hint or "")
+    meant, listed = MEANT.search(problem.hint or ""), _KNOWN.search(problem.hint or "")
     known = [meant[1]] if meant else listed[1].split(", ") if listed else []
     if schema is not None and places.root is not None:
         known = known_keys(schema, places.root)
@@ -281,7 +260,7 @@ def _bind_to_parent(places: _Places, path: KeyPath, problem: Problem) -> _Change
 
 def _write_hinted(places: _Places, path: KeyPath, problem: Problem) -> _Change | None:
     """A file without `file:`, of which the hint says that it is there; a word of a fixed set in another case."""
-    found, meant = places.value(path), _MEANT.fullmatch(problem.hint or "")
+    found, meant = places.value(path), MEANT.fullmatch(problem.hint or "")
     if found and problem.hint == f"for a file write file:{found.raw}":
         return _replaced(places, found, path, problem, f"file:{found.raw}")
     is_case = found and meant and meant[1].casefold() == found.raw.casefold()

@@ -107,7 +107,7 @@ def _variables(given: Any) -> dict[str, str]:
 def _absolute(document: Document, text: str) -> str:
     """A local path made absolute; any other reference stays as it is."""
     reference = parse(text)
-    return str(absolute(document, reference.path or "")) if reference.kind in (LOCAL, FILE) else text
+    return absolute(document, reference.path or "") if reference.kind in (LOCAL, FILE) else text
 
 
 def _input(name: str, value: Any, document: Document) -> Input:
@@ -126,7 +126,7 @@ def _input(name: str, value: Any, document: Document) -> Input:
 
 
 def _guessed_type(path: str) -> str:
-    return "uri_file" if kind_of(Path(path)) == "file" else "uri_folder"
+    return "uri_file" if kind_of(path) == "file" else "uri_folder"
 
 
 _PRINTED_SERVICES = ("Tracking", "Studio")

@@ -22,17 +22,16 @@ class Library:
         """How many documents are held."""
         return len(self._documents)
 
-    def read(self, place: Path, *, source: str) -> Document:
+    def read(self, place: str, *, source: str) -> Document:
         """The document at `place`. Raises InvalidSpecError, NotFoundError, AuthError or UsageError, as the reader
         does."""
-        key = str(place)
-        found = self._documents.get(key)
+        found = self._documents.get(place)
         if found is None:
             try:
                 found = read_file(place, source=source)
             except MlctlError as error:
                 found = error
-            self._documents[key] = found
+            self._documents[place] = found
         if isinstance(found, MlctlError):
             raise found
         return found
@@ -46,9 +45,9 @@ class Library:
         self._documents = dict(self._added)
         self._kinds = {}
 
-    def kind_of(self, place: Path) -> str | None:
+    def kind_of(self, place: str | Path) -> str | None:
         """`file`, `folder`, or None when nothing is there."""
         key = str(place)
         if key not in self._kinds:
-            self._kinds[key] = kind_of(place)
+            self._kinds[key] = kind_of(key)
         return self._kinds[key]

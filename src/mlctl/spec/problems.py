@@ -10,9 +10,8 @@ import difflib
 import functools
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlctl.spec.codes import code_of
 
@@ -21,12 +20,14 @@ WARNING = "warning"
 INCOMPLETE = "incomplete"
 """Severities. What is incomplete lacks what an option of the command can supply: a note, an error when strict."""
 
+DROPPED = ", Azure ML ignores it"
+"""What the message says of a key that is not known, where that is a warning only."""
+
 _LONGEST_EXCERPT = 160
 _LONGEST_LINE = 4000
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong.
 
     `code`: stable word for scripts (unknown_key, wrong_type, …). `path`: dotted key path, `a.b[0]`; empty for the whole
@@ -114,6 +115,10 @@ def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | No
         by_folded = {name: by_folded[name] for name in islice(alike, MANY_WORDS)}
     found = difflib.get_close_matches(folded, by_folded, n=1, cutoff=cutoff)
     return by_folded[found[0]] if found else None
+
+
+MEANT = re.compile(r"did you mean '([^']+)'\?")
+"""What a hint says that was probably meant."""
 
 
 def did_you_mean(word: str, known: Iterable[str], *, otherwise: str) -> str:

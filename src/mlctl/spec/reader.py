@@ -8,18 +8,20 @@ The only module of the specs that knows PyYAML; its C parser is used where there
 
 from __future__ import annotations
 
-import codecs
-import re
+import functools
+import os
 import stat
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
 
-from mlctl.errors import AuthError, InvalidSpecError, NotFoundError, UsageError
+from mlctl.errors import AuthError, NotFoundError, UsageError
 from mlctl.spec.document import Document, KeyPath, Mark, dotted
-from mlctl.spec.problems import WARNING, Problem, line_of, summary
+from mlctl.spec.encoding import decoded, refuse, refuse_characters
+from mlctl.spec.problems import WARNING, Problem, line_of
 from mlctl.spec.syntax import explain
 
 LARGEST_FILE = 4 * 1024 * 1024
@@ -37,32 +39,29 @@ LARGEST_EXPANSION = 20_000
 MOST_PROBLEMS = 100
 """After so many of a kind the reader stops telling; nobody reads further."""
 
+_USUAL_FILE = 64 * 1024  # bytes
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST_NUMBER = 1000  # characters; Python refuses to write longer ones, and their patterns are slow
 _MOST_MERGED = 1_000_000  # keys that merge keys may look at, those that are there already included
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = ("int", "float", "bool", "null", "timestamp")
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 
 
-def read_file(path: Path, *, source: str | None = None) -> Document:
+def read_file(path: Path | str, *, source: str | None = None) -> Document:
     """Read the YAML file at `path`; `source` is its name for messages, when the path is not what the user wrote.
 
     Raises NotFoundError, UsageError (a folder), AuthError, or InvalidSpecError with every problem.
     """
+    place = str(path)
     try:
-        if stat.S_ISFIFO(path.stat().st_mode) and not str(path).startswith(("/dev/fd/", "/proc/")):
+        if stat.S_ISFIFO(os.stat(place).st_mode) and not place.startswith(("/dev/fd/", "/proc/")):  # noqa: PTH116
             # nobody may ever write into it
             raise UsageError(f"'{path}' is a pipe, not a YAML file", hint="give its content on standard input: -")
-        with path.open("rb") as stream:
-            content = stream.read(LARGEST_FILE + 1)
+        with open(place, "rb") as stream:  # noqa: PTH123
+            content = stream.read(_USUAL_FILE)
+            if len(content) == _USUAL_FILE:
+                # room for the largest would be made and given back for each file
+                content += stream.read(LARGEST_FILE + 1 - _USUAL_FILE)
     except FileNotFoundError:
         raise NotFoundError(f"there is no file '{path}'", hint="check the path given with --file") from None
     except IsADirectoryError:
@@ -72,8 +71,9 @@ def read_file(path: Path, *, source: str | None = None) -> Document:
     except OSError as error:
         # a link that leads to itself, a name that is too long, a disk that fails
         raise NotFoundError(f"'{path}' cannot be read: {error.strerror}", hint="check the path") from None
-    document = read_bytes(content, source=source or str(path))
-    document.folder = path.absolute().parent
+    document = read_bytes(content, source=source or place)
+    folder = os.path.dirname(place)  # noqa: PTH120
+    document.folder = Path(folder) if os.path.isabs(folder) else Path.cwd() / folder  # noqa: PTH117
     return document
 
 
@@ -81,27 +81,13 @@ def read_bytes(content: bytes, *, source: str) -> Document:
     """Read the bytes of a YAML file: UTF-8, or UTF-16/32 with a byte order mark."""
     if len(content) > LARGEST_FILE:
         message = f"the file has more than {LARGEST_FILE // 1024 // 1024} MB, too much for a spec"
-        _refuse(Problem("too_large", "", message, source=source, line=1, column=1, hint="is this the right file?"))
-    encoding = next((name for bom, name in _BOMS if content.startswith(bom)), "utf-8")
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        before = content[: error.start].decode(encoding, errors="replace")
-        line, column = _position(before, len(before))
-        message = f"the file is not {encoding.removesuffix('-sig').upper()} text (byte 0x{content[error.start]:02x})"
-        hint = "save the file as UTF-8"
-        _refuse(Problem("not_text", "", message, source=source, line=line, column=column, hint=hint))
-    return read_text(text, source=source)
+        refuse(Problem("too_large", "", message, source=source, line=1, column=1, hint="is this the right file?"))
+    return read_text(decoded(content, source=source), source=source)
 
 
 def read_text(text: str, *, source: str) -> Document:
     """Read YAML text that holds one map. Raises InvalidSpecError with every problem that was found."""
-    forbidden = _FORBIDDEN.search(text)
-    if forbidden:
-        line, column = _position(text, forbidden.start())
-        message = f"character U+{ord(forbidden.group()):04X} is not allowed in YAML"
-        hint = "remove the character; text editors can show invisible ones"
-        _refuse(Problem("not_text", "", message, source=source, line=line, column=column, hint=hint))
+    refuse_characters(text, source=source)
     composer = _Composer(text, source)
     root = composer.compose()
     builder = _Builder(composer)
@@ -110,7 +96,7 @@ def read_text(text: str, *, source: str) -> Document:
 
 
 class _Node:
-    """A node of the text: a scalar (`raw`), a list (`items`) or a map (`pairs`)."""
+    """A node of the text: a scalar (`raw`), a list (`items`) or a map (`pairs`). `open` while what is in it is read."""
 
     __slots__ = ("block", "column", "items", "line", "open", "pairs", "plain", "raw", "tag")
 
@@ -121,8 +107,7 @@ class _Node:
         self.raw: str | None = None
         self.items: list[_Node] | None = None
         self.pairs: list[tuple[_Node, _Node]] | None = None
-        self.plain = self.block = False
-        self.open = True
+        self.plain = self.block = self.open = False
 
 
 class _Composer:
@@ -132,19 +117,19 @@ class _Composer:
         self.text = text
         self.source = source
         self.loader = _BASE(text)
-        self.resolvers = self.loader.yaml_implicit_resolvers
+        self.next: Callable[[], Any] = self.loader.get_event
         self.anchors: dict[str, _Node] = {}
         self.count = 0
 
     def compose(self) -> _Node:
         try:
-            self._next()
-            event = self._next()
+            self.next()
+            event = self.next()
             if isinstance(event, yaml.StreamEndEvent):
                 self.fail("empty", 1, 1, "the file is empty", hint="a spec is a map of keys, such as 'command: …'")
-            root = self._node(self._next(), 0)
-            self._next()
-            event = self._next()
+            root = self._node(self.next(), 0)
+            self.next()
+            event = self.next()
             if not isinstance(event, yaml.StreamEndEvent):
                 line, column = _start(event)
                 hint = "keep one document per file; remove what follows this '---'"
@@ -162,37 +147,41 @@ class _Composer:
             self.fail(code, root.line, root.column, f"the document is {what}, a map of keys is expected", hint=hint)
         return root
 
-    def _next(self) -> Any:
-        return self.loader.get_event()
-
     def _node(self, event: Any, depth: int) -> _Node:
         line, column = _start(event)
         self.count += 1
         if self.count > MOST_VALUES:
             message = f"the file holds more than {MOST_VALUES} keys and values, too many for a spec"
             self.fail("too_large", line, column, message, hint="is this the right file?")
-        if isinstance(event, yaml.AliasEvent):
+        kind = type(event)
+        if kind is yaml.AliasEvent:
             return self._alias(event.anchor, line, column)
         if depth > DEEPEST:
             self._too_deep(line, column)
         node = _Node(line, column, self._tag(event))
         if event.anchor:
             self.anchors[event.anchor] = node
-        if isinstance(event, yaml.ScalarEvent):
+        if kind is yaml.ScalarEvent:
             node.raw = event.value
             node.plain = event.style in (None, "")
             node.block = event.style in ("|", ">")
-        elif isinstance(event, yaml.SequenceStartEvent):
+        else:
+            node.open = True
+            self._fill(node, kind, depth + 1)
+            node.open = False
+        return node
+
+    def _fill(self, node: _Node, kind: type, depth: int) -> None:
+        """Read what is in a list or a map, up to its end."""
+        if kind is yaml.SequenceStartEvent:
             node.items = []
-            while not isinstance(event := self._next(), yaml.SequenceEndEvent):
-                node.items.append(self._node(event, depth + 1))
+            while type(event := self.next()) is not yaml.SequenceEndEvent:
+                node.items.append(self._node(event, depth))
         else:
             node.pairs = []
-            while not isinstance(event := self._next(), yaml.MappingEndEvent):
-                key = self._node(event, depth + 1)
-                node.pairs.append((key, self._node(self._next(), depth + 1)))
-        node.open = False
-        return node
+            while type(event := self.next()) is not yaml.MappingEndEvent:
+                key = self._node(event, depth)
+                node.pairs.append((key, self._node(self.next(), depth)))
 
     def _too_deep(self, line: int, column: int) -> NoReturn:
         self.fail("too_deep", line, column, f"nested more than {DEEPEST} deep", hint="is this the right file?")
@@ -209,10 +198,10 @@ class _Composer:
 
     def _tag(self, event: Any) -> str:
         """The resolved tag without its prefix: str, int, map, …"""
-        scalar = isinstance(event, yaml.ScalarEvent)
+        scalar = type(event) is yaml.ScalarEvent
         if scalar and event.tag is None:
-            return self._resolved(event.value) if event.implicit[0] else "str"
-        own = "str" if scalar else "seq" if isinstance(event, yaml.SequenceStartEvent) else "map"
+            return _resolved(event.value) if event.implicit[0] else "str"
+        own = "str" if scalar else "seq" if type(event) is yaml.SequenceStartEvent else "map"
         if event.tag in (None, "!"):
             return own
         tag = str(event.tag).removeprefix(_TAG)
@@ -222,18 +211,20 @@ class _Composer:
             self.fail("yaml", line, column, f"the tag {shown} means nothing here", hint="remove the tag")
         return tag
 
-    def _resolved(self, raw: str) -> str:
-        """The tag of a plain scalar: what its text looks like."""
-        if len(raw) > _LONGEST_NUMBER:
-            return "str"
-        for tag, pattern in self.resolvers.get(raw[:1], ()):
-            if pattern.match(raw):
-                return str(tag).removeprefix(_TAG)
-        return "str"
-
     def fail(self, code: str, line: int, column: int, message: str, *, hint: str) -> NoReturn:
         excerpt = line_of(self.text, line)
-        _refuse(Problem(code, "", message, source=self.source, line=line, column=column, hint=hint, excerpt=excerpt))
+        refuse(Problem(code, "", message, source=self.source, line=line, column=column, hint=hint, excerpt=excerpt))
+
+
+@functools.lru_cache(maxsize=4096)
+def _resolved(raw: str) -> str:
+    """The tag of a plain scalar: what its text looks like. Most are keys, which stand in many files."""
+    if len(raw) > _LONGEST_NUMBER:
+        return "str"
+    for tag, pattern in _BASE.yaml_implicit_resolvers.get(raw[:1], ()):
+        if pattern.match(raw):
+            return str(tag).removeprefix(_TAG)
+    return "str"
 
 
 class _Builder:
@@ -251,12 +242,12 @@ class _Builder:
         if self.count > self.limit or len(path) > DEEPEST:
             message = f"the aliases of this document expand to more than {LARGEST_EXPANSION} values"
             self.composer.fail("too_large", node.line, node.column, message, hint="write the values out")
-        self.marks[path] = Mark(node.line, node.column, key.line, key.column, node.raw, node.plain, node.block)
+        self.marks[path] = _mark((node.line, node.column, key.line, key.column, node.raw, node.plain, node.block))
         if node.pairs is not None:
             return self._map(node, path)
         if node.items is not None:
             return [self.build(item, (*path, index), item) for index, item in enumerate(node.items)]
-        return self._scalar(node, path)
+        return node.raw if node.tag == "str" else self._scalar(node, path)
 
     def _map(self, node: _Node, path: KeyPath) -> dict[str, Any]:
         data: dict[str, Any] = {}
@@ -266,7 +257,7 @@ class _Builder:
             if key.tag == "merge":
                 merged += self._merged(value)
                 continue
-            name = self._key(key, path)
+            name = key.raw if key.tag == "str" and key.raw else self._key(key, path)
             if name in seen:
                 self._duplicate(name, (*path, name), key, seen[name])
             seen[name] = key
@@ -342,13 +333,9 @@ class _Builder:
 _WORDS = {"bool": "true or false", "null": "nothing", "float": "a number", "timestamp": "a date"}
 
 
+_mark = Mark._make  # the quickest way to make one, and there is one for each value
+
+
 def _start(event: Any) -> tuple[int, int]:
-    return event.start_mark.line + 1, event.start_mark.column + 1
-
-
-def _position(text: str, offset: int) -> tuple[int, int]:
-    return text.count("\n", 0, offset) + 1, offset - (text.rfind("\n", 0, offset) + 1) + 1
-
-
-def _refuse(problem: Problem) -> NoReturn:
-    raise InvalidSpecError(summary([problem], problem.source), problems=[problem])
+    mark = event.start_mark
+    return mark.line + 1, mark.column + 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -24,27 +23,26 @@ GIT = "git"
 INVALID = "invalid"
 
 _REMOTE_SCHEMES = ("http", "https", "wasb", "wasbs", "abfs", "abfss", "adl", "hdfs", "s3", "gs", "dbfs")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?=//|/)")
-_SHORT = re.compile(r"azureml:([^:@/]+)(?:(?::([^:@/]+))|(?:@([^:@/]+)))?")
-_LONG = re.compile(
+_SCHEME = r"([A-Za-z][A-Za-z0-9+.-]*):(?=//|/)"
+_SHORT = r"azureml:([^:@/]+)(?:(?::([^:@/]+))|(?:@([^:@/]+)))?"
+_LONG = (
     r"azureml://(?:(registries|feeds)/([^/]+)/|locations/[^/]+/workspaces/([^/]+)/)?"
     r"(environments|components|models|data|datasets|codes)/([^/]+)"
     r"(?:/(?:versions/([^/]+)|labels/([^/]+)))?/?"
 )
-_DATASTORE = re.compile(
+_DATASTORE = (
     r"azureml://(?:subscriptions/[^/]+/resource[gG]roups/[^/]+/(?:providers/[^/]+/)?workspaces/([^/]+)/)?"
     r"datastores/([^/]+)(?:/paths/?(.*)|/)?"
 )
-_JOB = re.compile(r"azureml://jobs/([^/]+)/outputs/([^/]+)(?:/paths/?(.*)|/)?")
-_RUN = re.compile(r"runs:/([^/]+)(?:/(.*))?")
-_EXPRESSION = re.compile(r"\$\{\{\s*(\S*?)\s*\}\}")
+_JOB = r"azureml://jobs/([^/]+)/outputs/([^/]+)(?:/paths/?(.*)|/)?"
+_RUN = r"runs:/([^/]+)(?:/(.*))?"
+_EXPRESSION = r"\$\{\{\s*(\S*?)\s*\}\}"
 _LONGEST_EXPRESSION = 1000
-_OPENING = re.compile(r"\$\{\{")
-_OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
+_OPENING = r"\$\{\{"
+_OPTIONAL = r"(?s)\$\[\[(.*?)\]\]"
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """What a text refers to.
 
     `kind`: asset, datastore, job_output, remote, run, resource (a full Azure id), file (`file:`), local, git, or
@@ -92,11 +90,11 @@ def parse(text: str) -> Reference:  # noqa: PLR0911  one line per form reads bes
         return Reference(RESOURCE, text, path=text)
     if text.startswith("git+"):
         return Reference(GIT, text, path=text.removeprefix("git+"))
-    if found := _RUN.fullmatch(text):
+    if found := re.fullmatch(_RUN, text):
         return Reference(RUN, text, job=found[1], path=found[2] or "")
     if text.startswith("file:"):
         return Reference(FILE, text, path=_file_path(text))
-    scheme = _SCHEME.match(text)
+    scheme = re.match(_SCHEME, text)
     if scheme and len(scheme[1]) > 1:
         if scheme[1].lower() in _REMOTE_SCHEMES:
             return Reference(REMOTE, text, path=text)
@@ -106,9 +104,11 @@ def parse(text: str) -> Reference:  # noqa: PLR0911  one line per form reads bes
 
 def find_expressions(text: str) -> list[Expression]:
     """Every `${{ … }}`, in order; one that is not closed or holds blanks inside has path None."""
+    if "${{" not in text:
+        return []
     found = []
     close = 0
-    for opening in _OPENING.finditer(text):
+    for opening in re.finditer(_OPENING, text):
         start = opening.end()
         # what is not closed once is not closed anywhere behind it
         if 0 <= close < start:
@@ -136,7 +136,7 @@ def find_optional_parts(text: str) -> list[tuple[int, int, str]]:
 
 def substitute(text: str, value_of: Callable[[str], str | None]) -> str:
     """The text with each `${{ path }}` replaced by `value_of(path)`; None leaves the expression as it is."""
-    return _EXPRESSION.sub(lambda found: _either(value_of(found[1]), found[0]), text)
+    return re.sub(_EXPRESSION, lambda found: _either(value_of(found[1]), found[0]), text)
 
 
 def substitute_optional(text: str, has_value: Callable[[str], bool]) -> str:
@@ -146,18 +146,18 @@ def substitute_optional(text: str, has_value: Callable[[str], bool]) -> str:
         paths = [expression.path for expression in find_expressions(found[1])]
         return found[1] if all(path and has_value(path) for path in paths) else ""
 
-    return _OPTIONAL.sub(replace, text)
+    return re.sub(_OPTIONAL, replace, text)
 
 
 def _parse_short(text: str) -> Reference:
-    found = _SHORT.fullmatch(text)
+    found = re.fullmatch(_SHORT, text)
     if found is None:
         return Reference(INVALID, text, problem="it is not azureml:<name>:<version> or azureml:<name>@<label>")
     return Reference(ASSET, text, name=found[1], version=found[2], label=found[3])
 
 
 def _parse_long(text: str) -> Reference:
-    if found := _LONG.fullmatch(text):
+    if found := re.fullmatch(_LONG, text):
         area, place, workspace, asset_type, name, version, label = found.groups()
         return Reference(
             ASSET,
@@ -169,9 +169,9 @@ def _parse_long(text: str) -> Reference:
             workspace=workspace,
             asset_type=asset_type,
         )
-    if found := _DATASTORE.fullmatch(text):
+    if found := re.fullmatch(_DATASTORE, text):
         return Reference(DATASTORE, text, workspace=found[1], datastore=found[2], path=found[3] or "")
-    if found := _JOB.fullmatch(text):
+    if found := re.fullmatch(_JOB, text):
         return Reference(JOB_OUTPUT, text, job=found[1], output=found[2], path=found[3] or "")
     problem = (
         "an azureml:// address starts with registries/, datastores/<name>/paths/, jobs/<job>/outputs/<output>/paths/, "

@@ -25,8 +25,9 @@ def load_registry(
     """
     document = read_file(path)
     override_document(document, overrides, fields or {})
-    data, problems, warnings = check(document, "registry")
-    refuse_if_any(document, problems)
+    checked = check(document, "registry")
+    refuse_if_any(document, checked.problems)
+    data, warnings = checked.data, checked.warnings
     for key in data:
         if key not in KEYS and key != "$schema":
             message = f"'{key}' is about Azure resources, a registry in a folder does not use it"

@@ -7,12 +7,13 @@ in half of all YAML files.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from mlctl.spec.kinds import KINDS, TYPES, Kind
-from mlctl.spec.schema import load_schema
+from mlctl.spec.schema import Schema, own_properties
 
 MOST_KEYS = 60
 """Keys of a document that is looked at; no spec has more at its top."""
@@ -45,15 +46,41 @@ def nearest_kind(data: Mapping[str, Any]) -> Kind | None:
 
 def _score(keys: list[str], data: Mapping[str, Any], kind: Kind) -> int:
     """How near the keys are to those of a kind; 0 when they are not."""
-    known = load_schema(kind.name).get("properties", {})
+    known = own_properties(kind.name)
     exact = [key for key in keys if key in known]
-    rest = [key for key in keys if key not in known]
-    near = [match[0] for key in rest if (match := get_close_matches(key, known, n=1, cutoff=_NEAR))]
-    if len(exact) + len(near) < max(2, len(keys) - 1):
+    near = _near([key for key in keys if key not in known], known, spare=min(1, len(keys) - 2))
+    if near is None:
         return 0
     telling = {*exact, *near} - _COMMON
     told = _is_type(data.get("type"), kind)
     return 2 * len(exact) + len(near) + 3 * len(telling) + 6 * told if telling or told else 0
+
+
+def _near(keys: list[str], known: Schema, *, spare: int) -> list[str] | None:
+    """The known keys that these nearly are; None as soon as more than `spare` of them are near to none."""
+    near = []
+    for key in keys:
+        match = next((word for word in _alike(key) if word in known), None)
+        if match is not None:
+            near.append(match)
+        elif spare:
+            spare -= 1
+        else:
+            return None
+    return near
+
+
+@functools.lru_cache(maxsize=MOST_KEYS)
+def _alike(key: str) -> list[str]:
+    """The keys of all kinds that a key nearly is, the nearest first; the same key is asked for kind after kind."""
+    # so much of both has to be the same that their lengths cannot differ by more
+    words = [word for word in _every_key() if 2 * min(len(word), len(key)) >= _NEAR * (len(word) + len(key))]
+    return get_close_matches(key, words, n=max(1, len(words)), cutoff=_NEAR)
+
+
+@functools.cache
+def _every_key() -> frozenset[str]:
+    return frozenset(word for name in KINDS for word in own_properties(name))
 
 
 def _is_type(value: Any, kind: Kind) -> bool:

@@ -2,8 +2,8 @@
 
 They live in `schemas/` at the top of the repository and in `mlctl/schemas` of the installed package. Several files
 share definitions (`step.schema.json#/$defs/commandStep`); names of definitions are unique over all files. A schema is
-loaded with the definitions that it reaches, so that it is complete in itself and every `$ref` is a local
-`#/$defs/name`.
+loaded with the definitions of all files that it refers to, so that every `$ref` is a local `#/$defs/name`; who hands it
+on wants it complete, with those that it reaches and no others.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ Schema = dict[str, Any]
 _REFERENCE = re.compile(r'"\$ref": *"([A-Za-z]+)\.schema\.json#/')
 
 
+@functools.cache
 def schemas_folder() -> Path:
     """The folder with the schemas: in the package, or in the repository for an editable install."""
     package = Path(__file__).parent.parent
@@ -34,9 +35,15 @@ def schema_names() -> tuple[str, ...]:
     return tuple(name for name in names if {"properties", "anyOf"} & _read(name)[0].keys())
 
 
+def own_properties(name: str) -> Schema:
+    """The keys at the top of a document of schema `name`, each with its schema."""
+    properties: Schema = _read(name)[0].get("properties", {})
+    return properties
+
+
 @functools.cache
 def load_schema(name: str) -> Schema:
-    """The schema `name` (such as `commandJob`), complete in itself."""
+    """The schema `name` (such as `commandJob`), with the definitions of all files that it refers to."""
     own, _ = _read(name)
     known: Schema = {}
     waiting, read = [name], set()
@@ -49,7 +56,13 @@ def load_schema(name: str) -> Schema:
             waiting += others
     # a relative $id would be the base of the references
     root = {key: value for key, value in own.items() if key not in ("$id", "$defs")}
-    return complete(root, known)
+    return {**root, "$defs": known}
+
+
+def complete_schema(name: str) -> Schema:
+    """The schema `name`, complete in itself: with the definitions that it reaches, and no others."""
+    schema = load_schema(name)
+    return complete(schema, schema["$defs"])
 
 
 @functools.cache
@@ -63,7 +76,8 @@ def _read(name: str) -> tuple[Schema, list[str]]:
 
 def complete(schema: Schema, known: Schema) -> Schema:
     """A schema with those of the known definitions that it needs, directly or through others."""
-    return {**schema, "$defs": _reached(schema, known)}
+    own = {key: value for key, value in schema.items() if key != "$defs"}
+    return {**own, "$defs": _reached(own, known)}
 
 
 def _reached(root: Schema, known: Schema) -> Schema:
@@ -94,6 +108,20 @@ def _references(part: Any) -> Iterator[str]:
     elif isinstance(part, list):
         for value in part:
             yield from _references(value)
+
+
+def alone(schema: Schema) -> Schema:
+    """A schema without what it says of the values in a map or a list."""
+    own = {key: part for key, part in schema.items() if key not in _WORDS_ONLY and not key.startswith("x-")}
+    if "properties" in own:
+        own["properties"] = {key: {} for key in own["properties"]}
+    if isinstance(own.get("additionalProperties"), dict):
+        own["additionalProperties"] = {}
+    own.pop("items", None)
+    return own
+
+
+_WORDS_ONLY = ("$schema", "$defs", "title", "description", "default", "examples", "deprecated", "readOnly")
 
 
 def resolve(schema: Schema, root: Schema) -> Schema:

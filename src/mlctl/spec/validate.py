@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from itertools import takewhile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mlctl.errors import InvalidSpecError
 from mlctl.spec.branches import choose_branch, unknown_discriminator
-from mlctl.spec.coercion import coerce, misread
+from mlctl.spec.coercion import Doubt, Marked, coerce, misread
 from mlctl.spec.document import Document, KeyPath, dotted, in_file_order
-from mlctl.spec.problems import ERROR, INCOMPLETE, WARNING, Problem, closest, did_you_mean, summary
+from mlctl.spec.problems import DROPPED, ERROR, INCOMPLETE, WARNING, Problem, closest, did_you_mean, summary
 from mlctl.spec.schema import (
     Schema,
+    alone,
     complete,
     known_keys,
     load_schema,
@@ -28,6 +27,7 @@ from mlctl.spec.schema import (
     type_of,
     types_of,
 )
+from mlctl.spec.shapes import shape_of
 
 MOST_PROBLEMS = 100
 """After so many the rest is not told."""
@@ -43,18 +43,28 @@ _TYPE_WORDS = {
 }
 
 
-def check(document: Document, name: str) -> tuple[Any, list[Problem], list[Problem]]:
-    """Check a document against schema `name` (`commandJob`, …).
+class Checked(NamedTuple):
+    """What a schema says about a document.
 
-    Returns the data with what az forgives put right, the errors in file order (what a command's option can still supply
-    is among them, with severity `incomplete`), and the warnings.
+    `data`: with what az forgives put right. `problems`: errors in file order; what a command's option can still supply
+    is among them, with severity `incomplete`. `marked`: references and local paths.
     """
+
+    data: Any
+    problems: list[Problem]
+    warnings: list[Problem]
+    marked: list[Marked]
+
+
+def check(document: Document, name: str) -> Checked:
+    """Check a document against schema `name` (`commandJob`, …)."""
     root = load_schema(name)
-    data, misread_values = coerce(document, root)
-    problems = [found for found in misread_values if found.severity == ERROR]
-    warnings = [found for found in misread_values if found.severity == WARNING]
+    coerced = coerce(document, root)
+    data = coerced.data
+    problems = [found for found in coerced.found if found.severity == ERROR]
+    warnings = [found for found in coerced.found if found.severity == WARNING]
     refused = {found.path for found in problems}
-    for problem in _problems(_Scope(document, name, root), data, root, ()):
+    for problem in _doubted(_Scope(document, name, root), coerced.doubts):
         (warnings if problem.severity == WARNING else problems).append(problem)
         if len(problems) >= MOST_PROBLEMS:
             break
@@ -65,7 +75,7 @@ def check(document: Document, name: str) -> tuple[Any, list[Problem], list[Probl
         for found in document.warnings
         if found.path.partition(".")[0] not in dropped and not (found.code == "yaml_date" and found.path in refused)
     ]
-    return data, in_file_order(problems, document.source), [*noticed, *warnings]
+    return Checked(data, in_file_order(problems, document.source), [*noticed, *warnings], coerced.marked)
 
 
 def refuse_if_any(document: Document, problems: list[Problem]) -> None:
@@ -77,13 +87,11 @@ def refuse_if_any(document: Document, problems: list[Problem]) -> None:
 
 @functools.cache
 def _validator(key: str) -> Any:
-    """A compiled validator: `name`, or `name` with the JSON of one alternative after a blank."""
+    """A compiled validator: the name of a schema, a blank, and the JSON of the part of it that is asked about."""
     import jsonschema_rs
 
-    name, _, branch = key.partition(" ")
-    root = load_schema(name)
-    schema = complete(json.loads(branch), root["$defs"]) if branch else root
-    return jsonschema_rs.Draft202012Validator(schema)
+    name, _, part = key.partition(" ")
+    return jsonschema_rs.Draft202012Validator(complete(json.loads(part), load_schema(name)["$defs"]))
 
 
 class _Scope(NamedTuple):
@@ -95,22 +103,38 @@ class _Scope(NamedTuple):
 
 
 class _Finding(NamedTuple):
-    """One error of the validator: the value it is about, and the schema that refused it."""
+    """One error: the value it is about, the schema that refused it, the rule and the keys that it is about."""
 
     path: KeyPath
     value: Any
     schema: Schema
-    kind: Any
+    keyword: str
+    keys: Sequence[str]
 
 
-def _problems(scope: _Scope, value: Any, schema: Schema, prefix: KeyPath) -> Iterator[Problem]:
-    """Problems of a value against the whole schema or against one alternative in it."""
-    key = scope.name if schema is scope.root else f"{scope.name} {json.dumps(schema)}"
+def _doubted(scope: _Scope, doubts: Iterable[Doubt]) -> Iterator[Problem]:
+    """Problems of what does not certainly fit.
+
+    The validator is asked about these parts and not about the document: what a large schema costs is to compile it.
+    """
+    for doubt in doubts:
+        plain = shape_of(doubt.schema, scope.root).refusals(doubt.value)
+        for keyword, keys in plain or ():
+            finding = _Finding(doubt.path, doubt.value, doubt.schema, keyword, keys)
+            yield from _DESCRIBERS[keyword](scope, finding)
+        if not plain:
+            yield from _problems(scope, doubt.value, doubt.schema, doubt.path, asked=alone(doubt.schema))
+
+
+def _problems(
+    scope: _Scope, value: Any, schema: Schema, prefix: KeyPath, *, asked: Schema | None = None
+) -> Iterator[Problem]:
+    """Problems of a value against a part of the schema; `asked`: what of this part the validator is asked about."""
     complete = {**schema, "$defs": scope.root["$defs"]}
-    for error in _validator(key).iter_errors(value):
+    for error in _validator(f"{scope.name} {json.dumps(schema if asked is None else asked)}").iter_errors(value):
         schema_here = schema_at(complete, list(error.schema_path)[:-1])
-        finding = _Finding((*prefix, *error.instance_path), error.instance, schema_here, error.kind)
-        keyword = _keyword(finding)
+        keyword, keys = _keyword(error.kind), _keys(error.kind)
+        finding = _Finding((*prefix, *error.instance_path), error.instance, schema_here, keyword, keys)
         if keyword == "AnyOf":
             yield from _alternatives(scope, finding)
         elif keyword in _DESCRIBERS:
@@ -120,9 +144,13 @@ def _problems(scope: _Scope, value: Any, schema: Schema, prefix: KeyPath) -> Ite
             yield scope.document.problem("invalid_value", finding.path, message, value=finding.value)
 
 
-def _keyword(finding: _Finding) -> str:
+def _keyword(kind: Any) -> str:
     """Name of the rule that refused the value; before release 0.40 the class is called ValidationErrorKind_<name>."""
-    return type(finding.kind).__name__.rpartition("_")[2]
+    return type(kind).__name__.rpartition("_")[2]
+
+
+def _keys(kind: Any) -> Sequence[str]:
+    return [kind.property] if hasattr(kind, "property") else getattr(kind, "unexpected", ())
 
 
 def _alternatives(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
@@ -137,42 +165,18 @@ def _alternatives(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
         titles = [resolve(branch, scope.root).get("title", "a value") for branch in branches]
         expected = finding.schema.get("x-expected") or _listed(titles)
         types_of_all = tuple(kind for branch in branches for kind in types_of(resolve(branch, scope.root)))
-        yield _outdented(scope, finding) or _wrong_type(
-            scope.document, finding.path, finding.value, expected, types_of_all
-        )
+        yield _wrong_type(scope.document, finding.path, finding.value, expected, types_of_all)
 
 
 def _type(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
     admitted = types_of(finding.schema)
     types = tuple(name for name in admitted if name != "null" and not (name == "integer" and "number" in admitted))
     expected = _listed([_TYPE_WORDS[name] for name in types])
-    yield _outdented(scope, finding) or _wrong_type(scope.document, finding.path, finding.value, expected, types)
-
-
-def _outdented(scope: _Scope, finding: _Finding) -> Problem | None:
-    """The problem of an empty key whose own keys follow at its level: they lack their indentation."""
-    if finding.value is not None or not finding.path:
-        return None
-    siblings: Any = scope.document.data
-    for part in finding.path[:-1]:
-        siblings = siblings[part]
-    keys = list(siblings) if isinstance(siblings, dict) else []
-    own = {key for schema in _choices(finding.schema, scope.root) for key in schema.get("properties", {})}
-    key = finding.path[-1]
-    following = list(takewhile(own.__contains__, keys[keys.index(key) + 1 :] if key in keys else ()))
-    if not following:
-        return None
-    message = f"{_label(finding.path)} is empty, and '{following[0]}' below it belongs into it"
-    hint = f"indent {', '.join(following)} by two more blanks"
-    return scope.document.problem("empty_value", finding.path, message, hint=hint, on_key=True)
-
-
-def _choices(schema: Schema, root: Schema) -> list[Schema]:
-    return [resolve(branch, root) for branch in schema.get("anyOf", [schema])]
+    yield _wrong_type(scope.document, finding.path, finding.value, expected, types)
 
 
 def _required(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
-    key = finding.kind.property
+    (key,) = finding.keys
     path = (*finding.path, key)
     about = resolve(finding.schema.get("properties", {}).get(key, {}), scope.root).get("description", "")
     hint = f"add '{key}: …'" + (f" ({about.rstrip('.')})" if about else "")
@@ -192,7 +196,7 @@ def _required(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
 def _additional(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
     known = known_keys(finding.schema, scope.root)
     where = f" in {_label(finding.path)}" if finding.path else ""
-    for key in finding.kind.unexpected:
+    for key in finding.keys:
         path = (*finding.path, key)
         otherwise = _elsewhere(key, finding.path, scope.root) or f"known keys: {', '.join(known)}"
         # a key that is there already was hardly meant, unless this is nearly it
@@ -201,10 +205,10 @@ def _additional(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
         message = f"unknown key '{key}'{where}"
         severity = ERROR
         if finding.schema.get("x-unknown") == WARNING:
-            message, severity = f"{message}, Azure ML ignores it", WARNING
+            message, severity = f"{message}{DROPPED}", WARNING
         value = finding.value.get(key)
         found = scope.document.problem("unknown_key", path, message, value=value, hint=hint, on_key=True)
-        yield found if severity == ERROR else replace(found, severity=severity)
+        yield found if severity == ERROR else found._replace(severity=severity)
 
 
 def _enum(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
@@ -220,7 +224,7 @@ def _limit(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
     if isinstance(finding.value, float) and types_of(finding.schema) == ("integer",):
         # told already: it is no whole number
         return
-    at_least = _keyword(finding) == "Minimum"
+    at_least = finding.keyword == "Minimum"
     limit = finding.schema["minimum" if at_least else "maximum"]
     message = f"{_label(finding.path)} is {finding.value}, it must be at {'least' if at_least else 'most'} {limit}"
     hint = f"write a number from {limit}" if at_least else f"write a number up to {limit}"

@@ -28,7 +28,7 @@ def load_workspace(
     document = Document({}, {}, "the command line") if path is None else read_file(path)
     override_document(document, overrides, fields or {})
     _refuse_other_kinds(document)
-    data, problems, warnings = check(document, "workspace")
+    data, problems, warnings, _ = check(document, "workspace")
     refuse_if_any(document, problems)
     return data, [*warnings, *_azure_only(document, data)]
 

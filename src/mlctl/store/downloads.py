@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from mlctl.errors import AuthError, MlctlError, NotFoundError, UnavailableError, UsageError
+from mlctl.files import replace_file
 from mlctl.store.database import translate_os_error
 from mlctl.store.snapshot import CHUNK
 
@@ -327,6 +328,4 @@ def _read_facts(path: Path) -> dict[str, Any]:
 
 
 def _write_facts(path: Path, facts: dict[str, Any]) -> None:
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(facts), encoding="ascii")
-    new.replace(path)
+    replace_file(path, json.dumps(facts).encode("ascii"))

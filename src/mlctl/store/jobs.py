@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mlctl.entities.job import HOLDING_STATUSES, NOT_STARTED, QUEUED, STARTING, JobRecord, ProcessId
-from mlctl.entities.lineage import Link
+from mlctl.entities.lineage import DEPLOYMENT, Link, Node
 from mlctl.entities.metric import Metric
 from mlctl.errors import ConflictError, MlctlError, NotFoundError
 from mlctl.store.database import Database, Row, translate_os_error
@@ -148,6 +148,16 @@ class JobTable:
         else:
             sql, parameters = _recency_query(equal, _VIEWS[view], statuses, limit, ascending)
         return [_record(row) for row in self._database.read(f"{sql} LIMIT ?", (*parameters, limit))]
+
+    def of_deployments(self, endpoint: str, deployment: str | None = None) -> Records:
+        """The scoring jobs of a batch endpoint, or of one of its deployments, newest first."""
+        first = Node(DEPLOYMENT, f"{endpoint}/{deployment or ''}").text
+        # one range of an index: all names below endpoint/, or this very name
+        last = first if deployment else f"{first}\U0010ffff"
+        sql = f"""
+            {_SELECT} FROM links CROSS JOIN jobs ON jobs.name = substr(links.downstream, 5)
+            WHERE links.upstream BETWEEN ? AND ? AND links.downstream LIKE 'job/%' ORDER BY jobs.sequence DESC"""
+        return [_record(row) for row in self._database.read(sql, (first, last))]
 
     def transition(self, name: str, to: str, *, allowed_from: Collection[str], **changes: Any) -> JobRecord | None:
         """Set the status (and the given fields), if the status is one of `allowed_from`; else None and no change."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mlctl.files import replace_file
 from mlctl.store.snapshot import TreeEntry
 
 RACY = 2_000_000_000
@@ -83,9 +84,7 @@ class Stamps:
                 files[entry.path] = [entry.size, *_UNSETTLED, files[entry.path][-1]]
         known = {"source": self._source, "tree": None if unsettled else self._tree, "files": files}
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = self._path.with_suffix(f".{os.urandom(8).hex()}")
-        new.write_text(json.dumps(known), encoding="ascii")
-        new.replace(self._path)
+        replace_file(self._path, json.dumps(known).encode("ascii"))
 
 
 def forgotten_stamps(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
     mlctl.db        jobs, computes, the workspace's own facts        (database.py)
     jobs/<name>/    one folder for each job
+    endpoints/<name>/  what runs for each endpoint
     content/        snapshots of code, stored once by content        (content.py)
     datastores/     workspaceblobstore and its three companions
     secrets/        credentials that were given in clear            (secrets.py)
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from mlctl.store.connections import ConnectionTable
     from mlctl.store.content import ContentStore
     from mlctl.store.datastores import DatastoreTable
+    from mlctl.store.endpoints import EndpointTable
+    from mlctl.store.images import ImageTable
     from mlctl.store.links import LinkTable
     from mlctl.store.secrets import SecretStore
 
@@ -52,6 +55,7 @@ _OWN_ENTRIES = (
     f"{DATABASE_FILE}-shm",
     "jobs",
     "content",
+    "endpoints",
     "datastores",
     "mlruns",
     "secrets",
@@ -94,11 +98,25 @@ class WorkspaceStore:
         return AssetTable(self.database)
 
     @cached_property
+    def endpoints(self) -> EndpointTable:
+        """Endpoints, deployments and their history."""
+        from mlctl.store.endpoints import EndpointTable
+
+        return EndpointTable(self.database)
+
+    @cached_property
     def links(self) -> LinkTable:
         """Lineage."""
         from mlctl.store.links import LinkTable
 
         return LinkTable(self.database)
+
+    @cached_property
+    def images(self) -> ImageTable:
+        """Images that were made of environments."""
+        from mlctl.store.images import ImageTable
+
+        return ImageTable(self.database)
 
     @cached_property
     def datastores(self) -> DatastoreTable:
@@ -229,7 +247,7 @@ class Workspaces:
     def delete(self, name: str, *, force: bool = False) -> None:
         """Remove the workspace with all its jobs; of a linked folder only what mlctl made there.
 
-        Raises ConflictError while jobs run or wait, unless `force`.
+        Raises ConflictError while jobs run or wait or an online endpoint is not stopped, unless `force`.
         """
         store = self.open(name, create_default=False)
         if not force:
@@ -341,4 +359,11 @@ def _check_idle(store: WorkspaceStore) -> None:
             f"jobs run or wait in workspace '{store.name}': {', '.join(names[:10])}{' …' if names[10:] else ''}",
             hint="cancel them, or wait for them, and try again",
             details={"jobs": names},
+        )
+    serving = [endpoint.name for endpoint in store.endpoints.list("online") if not endpoint.stopped]
+    if serving:
+        raise ConflictError(
+            f"endpoints of workspace '{store.name}' are not stopped: {', '.join(serving)}",
+            hint=f"mlctl online-endpoint stop -n {serving[0]}, or delete it, and try again",
+            details={"endpoints": serving},
         )

@@ -53,6 +53,23 @@ def test_names(call: Call) -> None:
     assert offered(call, "job", "show", "-n", "") == []
 
 
+def test_kinds_codes_and_back_ends(call: Call) -> None:
+    assert offered(call, "validate", "--kind", "pipelineJ") == ["pipelineJob"]
+    assert offered(call, "validate", "x.yml", "-k", "comp") == ["computeInstance", "component", "compute"]
+    assert offered(call, "explain", "MLC110") == [f"MLC110{digit}" for digit in range(1, 10)]
+    assert offered(call, "explain", "unknown_k") == ["unknown_key"]
+    assert offered(call, "explain", "unknown_key", "unk") == []
+    assert offered(call, "job", "create", "-f", "a.yml", "--backend", "") == ["docker", "local"]
+    assert offered(call, "lint", "--backend", "k") == ["kubernetes"]
+    others = [f"--backend=docker,{name}" for name in ("local", "kubernetes", "azureml")]
+    assert offered(call, "lint", "--backend=docker,") == others
+    assert offered(call, "lint", "--backend", "local,d") == ["local,docker"]
+    assert offered(call, "schema", "show", "sweep") == ["sweepJob"]
+    assert offered(call, "schema", "export", "folder", "sweepJob", "-o", "json", "sw") == ["sweepJob"]
+    assert offered(call, "schema", "export", "folder", "sweepJob", "spark") == ["sparkJob", "sparkComponent"]
+    assert offered(call, "schema", "export", "sp") == []
+
+
 def test_files_are_left_to_the_shell(call: Call) -> None:
     assert offered(call, "compute", "create", "-f", "") == []
 

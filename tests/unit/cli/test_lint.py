@@ -61,7 +61,7 @@ def test_strict_ends_with_nine_only_for_a_back_end_that_was_named(call: Call, jo
 
 def test_a_wrong_file_is_told_and_counts_with_strict(call: Call, job: Path) -> None:
     job.write_text(JOB.replace("compute", "comptue"), encoding="utf-8")
-    job.with_name("broken.yml").write_text("a: [\n", encoding="utf-8")
+    job.with_name("broken.yml").write_text("command: x\nenvironment: [\n", encoding="utf-8")
     job.with_name("conda.yml").write_text("dependencies: [python]\n", encoding="utf-8")
     answer = call("lint", ".", "--backend", "docker")
     assert answer.code == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,18 @@ def test_a_file_that_is_no_yaml_is_a_failed_one(call: Call) -> None:
     write("a: [\n")
     found = call("component", "validate", "-f", "a.yml").json
     assert (found["result"], found["errors"][0]["rule"]) == ("Failed", "yaml")
+
+
+def test_standard_input(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def given(text: str) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+    given(JOB)
+    assert call("job", "validate", "-f", "-", "--strict").json["result"] == "Succeeded"
+    given(COMPONENT.replace("command", "comand"))
+    (error,) = call("component", "validate", "--file", "-").json["errors"]
+    assert error["location"] == "<stdin>#line 2"
+    given(JOB)
+    assert call("job", "validate", "-f", "-", "--set", "bogus=1").json["result"] == "Failed"
+    monkeypatch.setattr(sys, "stdin", None)
+    assert call("job", "validate", "-f", "-").json["result"] == "Failed"

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.cli.calls import Call
 
 GOOD = "command: go\nenvironment: azureml:e:1\n"
-BAD = "comand: go\nenvironment: azureml:e:1\ncompute: gpu\n"
+BAD = "comand: go\nenvironment: azureml:e\ncompute: gpu\n"
 WARNS = GOOD + "outputs: {o: {version: '1'}}\n"
 UNFINISHED = "name: blue\ninstance_type: s\ninstance_count: 1\n"
 CONDA = "dependencies: [python]\n"

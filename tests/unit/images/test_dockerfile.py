@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from mlctl.entities.environment import Requirements
-from mlctl.images.dockerfile import CA_BUNDLE, ImageRecipe, pip_variables, proxy_variables, write_recipe
+from mlctl.images.dockerfile import credentials_in, pip_variables, proxy_variables, write_recipe
+from mlctl.images.recipe import ImageRecipe, pack
 
 REQUIREMENTS = Requirements(python="3.11", packages=("numpy==2.0", "--pre", "pandas"), origin="conda.yml")
 
@@ -32,23 +34,34 @@ def test_dockerfile_of_pip_packages() -> None:
     assert recipe.build_args == {}
 
 
-def test_the_tag_names_the_content() -> None:
-    tag = _recipe().tag
-    assert tag == _recipe().tag
-    assert tag.startswith("mlctl/environment:")
-    assert len(tag) == len("mlctl/environment:") + 32
+def _fingerprint(recipe: ImageRecipe) -> str:
+    return pack(recipe, io.BytesIO())
+
+
+def test_the_fingerprint_names_the_content() -> None:
+    first = _fingerprint(_recipe())
+    assert first == _fingerprint(_recipe())
     others = [
         write_recipe("python:3.12", REQUIREMENTS),
         write_recipe("python:3.11", Requirements(python="3.10", packages=REQUIREMENTS.packages)),
         _recipe(conda={"dependencies": ["numpy"]}),
-        _recipe(ca_bundle=b"x"),
         _recipe(pip_arguments="--index-url https://pypi.example/simple"),
+        _recipe(platform="linux/arm64"),
     ]
-    assert len({tag, *(other.tag for other in others)}) == 6
-    assert _recipe(proxies={"http_proxy": "http://proxy.example"}).tag == tag
+    assert len({first, *map(_fingerprint, others)}) == 6
 
 
-def test_nothing_secret_is_in_the_files() -> None:
+def test_certificates_proxies_and_passwords_make_no_other_image() -> None:
+    first = _fingerprint(_recipe())
+    assert _fingerprint(_recipe(proxies={"http_proxy": "http://proxy.example"})) == first
+    assert _fingerprint(_recipe(ca_bundle=b"x")) == first
+    index = "--index-url https://{}pypi.example/simple"
+    assert _fingerprint(_recipe(pip_arguments=index.format(""))) == _fingerprint(
+        _recipe(pip_arguments=index.format("me:secret@"))
+    )
+
+
+def test_nothing_secret_is_in_the_files_and_the_image_takes_over_the_environment_alone() -> None:
     recipe = _recipe(
         pip_arguments="--index-url https://me:secret@pypi.example/simple",
         proxies=proxy_variables("http://me:secret@proxy.example", None, "localhost"),
@@ -59,11 +72,34 @@ def test_nothing_secret_is_in_the_files() -> None:
     assert recipe.build_args["HTTP_PROXY"] == recipe.build_args["http_proxy"] == "http://me:secret@proxy.example"
     assert recipe.build_args["NO_PROXY"] == "localhost"
     assert "https_proxy" not in recipe.build_args
-    text = recipe.files["Dockerfile"].decode()
-    assert "\nARG PIP_INDEX_URL\n" in text
-    assert f"\nARG PIP_CERT={CA_BUNDLE}\n" in text
-    assert "proxy" not in text
-    assert text.count("\nENV ") == 1
+    stage, _, image = recipe.files["Dockerfile"].decode().partition("\nFROM ")
+    assert stage.startswith("FROM python:3.11 AS packages\nARG MLCTL_STAGE\nLABEL mlctl.stage=$MLCTL_STAGE\n")
+    assert "\nARG PIP_INDEX_URL\n" in stage
+    assert "COPY ca-bundle.pem install.sh requirements.txt /opt/mlctl/\n" in stage
+    assert "proxy" not in stage
+    assert image == (
+        "python:3.11\n"
+        "USER root\n"
+        "COPY --from=packages /opt/mlctl/environment /opt/mlctl/environment\n"
+        "ENV PATH=/opt/mlctl/environment/bin:$PATH\n"
+    )
+
+
+def test_a_password_in_a_requirement_is_left_in_the_stage_too() -> None:
+    requirements = Requirements(packages=("--extra-index-url https://tok3n@pypi.example/simple", "numpy"))
+    assert b" AS packages\n" in write_recipe("python:3.11", requirements).files["Dockerfile"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("https://me:p@ss@pypi.example/simple http://tok3n@b.example", {"p@ss", "tok3n"}),
+        ("git+https://me:pw@github.example/x", {"pw"}),
+        ("git+ssh://git@github.example/x name@version https://plain.example/a@b", set()),
+    ],
+)
+def test_credentials_are_found_in_addresses(text: str, found: set[str]) -> None:
+    assert credentials_in([text]) == found
 
 
 def test_the_conda_file_goes_along_without_its_name() -> None:
@@ -71,7 +107,8 @@ def test_the_conda_file_goes_along_without_its_name() -> None:
     recipe = _recipe(conda=conda, conversion_error="package cudnn is not on PyPI")
     assert json.loads(recipe.files["environment.yaml"]) == {"dependencies": ["python=3.11", {"pip": ["numpy"]}]}
     assert recipe.files["conversion-error.txt"] == b"mlctl: package cudnn is not on PyPI\n"
-    assert recipe.tag == _recipe(conda={**conda, "name": "yours"}, conversion_error="package cudnn is not on PyPI").tag
+    yours = _recipe(conda={**conda, "name": "yours"}, conversion_error="package cudnn is not on PyPI")
+    assert _fingerprint(recipe) == _fingerprint(yours)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +143,18 @@ def test_the_image_s_own_conda_is_used(tmp_path: Path, tool: str, call: str) -> 
     program.chmod(0o755)
     subprocess.run(["/bin/sh", f"{tmp_path}/install.sh"], env={"PATH": f"{tmp_path}/bin:/usr/bin:/bin"}, check=True)
     assert (tmp_path / "called").read_text().strip() == call.format(tmp_path)
+
+
+def test_certificates_that_came_along_are_trusted_while_installing(tmp_path: Path) -> None:
+    for name, data in _recipe(ca_bundle=b"certificates").files.items():
+        (tmp_path / name).write_bytes(data.replace(b"/opt/mlctl", os.fsencode(tmp_path)))
+    program = tmp_path / "bin" / "python3.11"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\nenv > {tmp_path}/seen\nexit 1\n")
+    program.chmod(0o755)
+    subprocess.run(["/bin/sh", f"{tmp_path}/install.sh"], env={"PATH": f"{tmp_path}/bin:/usr/bin:/bin"}, check=False)
+    seen = (tmp_path / "seen").read_text().splitlines()
+    assert {f"PIP_CERT={tmp_path}/ca-bundle.pem", f"SSL_CERT_FILE={tmp_path}/ca-bundle.pem"} <= set(seen)
 
 
 def test_packages_without_a_pip_form_need_an_image_with_conda(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def checking(*files: str, count: list[int] | None = None) -> Recheck:
         found: list[Problem] = []
         for file in files:
             try:
-                document = library.read(Path(os.path.abspath(file)), source=file)
+                document = library.read(os.path.abspath(file), source=file)
             except MlctlError as error:
                 found += getattr(error, "problems", [])
                 continue
@@ -216,7 +216,7 @@ def test_sources_that_are_no_files_and_texts_that_changed_are_passed_over(folder
     (folder / "real").mkdir()
     (problem,) = checking("job.yml")({})
     for source in ("<stdin>", "real", "none.yml"):
-        moved = Problem(**{name: source if name == "source" else getattr(problem, name) for name in Problem.__slots__})
+        moved = problem._replace(source=source)
         assert plan_fixes([moved]) == FixPlan((), (moved,))
     (folder / "job.yml").write_text(WRONG.replace("é", "e"))
     assert plan_fixes([problem]).files == ()
@@ -232,7 +232,7 @@ def test_a_check_that_finds_nothing_to_fix_is_not_repeated(folder: Path) -> None
 
 def test_a_file_is_fixed_as_the_kind_that_it_was_checked_as(folder: Path) -> None:
     (folder / "x.yml").write_text("name: c\ntype: amlcompute\nmaxx_instances: 2\n")
-    document = Library().read(folder / "x.yml", source="x.yml")
+    document = Library().read(str(folder / "x.yml"), source="x.yml")
     problem = document.problem(
         "unknown_key", ("maxx_instances",), "m", hint="did you mean 'max_instances'?", on_key=True
     )

@@ -73,7 +73,7 @@ def test_the_long_form_of_this_workspace_is_known_and_that_of_another_is_not(des
         ("{path: 'azureml:nope:1'}", NotFoundError, "job.yml:4: inputs.i.path: no data named 'nope'"),
         ("{path: 'azureml:d:9'}", NotFoundError, "data 'd' has no version '9'"),
         ("{path: 'azureml:d:1', type: uri_file}", InvalidSpecError, "inputs.i.type: data 'd' version '1' is a folder"),
-        ("{path: 'azureml://registries/r/data/d/versions/1'}", NotFoundError, "names no data that this workspace"),
+        ("{path: 'azureml://registries/r/data/d/versions/1'}", NotFoundError, "no registry named 'r'"),
     ],
 )
 def test_what_cannot_be_resolved_is_told_with_its_line(

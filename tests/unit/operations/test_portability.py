@@ -321,12 +321,27 @@ def test_verdicts_count_what_differs(folder: Path) -> None:
 
 def test_what_is_no_spec_is_skipped_and_what_is_wrong_is_counted(folder: Path) -> None:
     write("conda.yml", "dependencies: [python=3.11]\n")
-    write("broken.yml", "a: [\n")
+    write("broken.yml", "command: x\nenvironment: [\n")
+    write("chart.yaml", "apiVersion: v1\nkind: Service\nmetadata: {{ .Values.meta }}: x\n")
     write("typo.yml", "command: x\nenvironment: {image: a}\ncompute: gpu\ncomand: y\nlimits: {timeout: long}\n")
     found = report(".", backends=("kubernetes",))
-    assert list(found.skipped) == ["conda.yml"]
+    assert found.skipped == {"chart.yaml": "a Kubernetes manifest", "conda.yml": "a conda file"}
     assert found.wrong == {"broken.yml": 0, "typo.yml": 2}
     assert [one.field for one in found.findings] == ["command", "environment.image", "compute"]
+
+
+def test_a_verdict_counts_the_files_that_a_spec_names_and_no_others(folder: Path) -> None:
+    part = "name: part\ncommand: x\nenvironment: azureml:e:1\nresources: {docker_args: --init}\n"
+    steps = "type: pipeline\ncompute: c\njobs: {{a: {{component: {}}}}}\n"
+    write("hard.yml", part)
+    write("easy.yml", part.partition("resources")[0])
+    for name in ("hard", "easy"):
+        write(f"with-{name}.yml", steps.format(f"{name}.yml"))
+    alone = {name: report(f"with-{name}.yml", backends=("kubernetes",)).verdicts[0] for name in ("hard", "easy")}
+    together = {one.file: one for one in report(".", backends=("kubernetes",)).verdicts}
+    assert together["with-hard.yml"] == alone["hard"]
+    assert together["with-easy.yml"] == alone["easy"]
+    assert alone["hard"] != alone["easy"]
 
 
 def test_standard_input_is_looked_at(folder: Path) -> None:

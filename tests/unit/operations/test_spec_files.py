@@ -52,6 +52,13 @@ def test_each_file_once_under_its_first_name(project: Path) -> None:
     assert sources("b.yml", ".", "./a.yml", str(project / "b.yml"), "*.yml") == ["b.yml", "a.yml"]
 
 
+def test_a_name_is_the_one_that_specs_use() -> None:
+    write("a.yml", "x/b.yml")
+    assert sources("./a.yml", "./x//b.yml") == ["a.yml", "x/b.yml"]
+    assert sources("./x/*.yml") == ["x/b.yml"]
+    assert sources("x/../a.yml") == ["x/../a.yml"]
+
+
 def test_globs() -> None:
     write("a.yml", "b.yaml", "x/c.yml", "x/y/d.yml")
     Path("folder.yml").mkdir()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from mlctl.errors import NotFoundError, UsageError
+from mlctl.errors import NotFoundError
 from mlctl.operations import validation
-from mlctl.operations.spec_files import SpecFile, find_spec_files
+from mlctl.operations.spec_files import SpecFile, find_spec_files, spec_file
 from mlctl.operations.validation import (
     FAILED,
     SKIPPED,
@@ -20,7 +20,6 @@ from mlctl.operations.validation import (
     FileReport,
     check_files,
     check_one,
-    kind_for,
     report_of,
 )
 from mlctl.spec import library
@@ -74,8 +73,8 @@ def test_a_file_that_several_name_is_read_and_checked_once(monkeypatch: pytest.M
     read: list[str] = []
     reader = reader_module.read_file
 
-    def counting(path: Path, **more: Any) -> Any:
-        read.append(path.name)
+    def counting(path: str, **more: Any) -> Any:
+        read.append(Path(path).name)
         return reader(path, **more)
 
     monkeypatch.setattr(library, "read_file", counting)
@@ -88,6 +87,15 @@ def test_what_is_wrong_in_a_shared_file_is_told_for_all_who_name_it() -> None:
     write(part=COMPONENT.replace("inputs.n", "inputs.m"), one=pipeline(1), two=pipeline(2))
     found = {report.file: [problem.source for problem in report.problems] for report in check()}
     assert found == {"one.yml": ["part.yml"], "part.yml": ["part.yml"], "two.yml": ["part.yml"]}
+
+
+def test_one_file_has_one_name() -> None:
+    write(part=COMPONENT.replace("inputs.n", "inputs.m"), one=pipeline(1))
+    for names in (("one.yml", "./part.yml"), ("./part.yml", "one.yml"), ("one.yml", str(Path("part.yml").absolute()))):
+        names_told = {
+            name for report in check(*names) for name in (report.file, *(one.source for one in report.problems))
+        }
+        assert len(names_told) == 2, names_told
 
 
 def test_a_component_may_be_anonymous_in_a_pipeline_but_not_by_itself() -> None:
@@ -216,12 +224,12 @@ def test_the_report_as_data() -> None:
 
 def test_validation_has_the_form_of_az() -> None:
     write(good=JOB, bad=JOB.replace("command", "comand"))
-    assert validation_result(check_one(Path("good.yml"), "job")) == {
+    assert validation_result(check_one(spec_file("good.yml"), "job")) == {
         "result": "Succeeded",
         "errors": [],
         "warnings": [],
     }
-    failed = validation_result(check_one(Path("bad.yml"), "job"))
+    failed = validation_result(check_one(spec_file("bad.yml"), "job"))
     assert failed["result"] == "Failed"
     assert {"path", "message", "value", "location"} <= failed["errors"][0].keys()
 
@@ -229,37 +237,14 @@ def test_validation_has_the_form_of_az() -> None:
 def test_one_file_with_values_put_on_it() -> None:
     write(a=JOB + "inputs: {n: 1}\n")
     path = Path("a.yml")
-    assert check_one(path, "job", overrides=["command=go ${{inputs.n}}"]) == []
-    (found,) = check_one(path, "job", overrides=["command=go ${{inputs.m}}"])
+    assert check_one(spec_file(str(path)), "job", overrides=["command=go ${{inputs.n}}"]) == []
+    (found,) = check_one(spec_file(str(path)), "job", overrides=["command=go ${{inputs.m}}"])
     assert (found.source, found.line) == ("--set command=go ${{inputs.m}}", 0)
-    assert [problem.code for problem in check_one(path, "component")] == ["missing_key", "wrong_type"]
+    assert [problem.code for problem in check_one(spec_file(str(path)), "component")] == ["missing_key", "wrong_type"]
     write(a="a: [\n")
-    assert [problem.code for problem in check_one(path, "job")] == ["yaml"]
+    assert [problem.code for problem in check_one(spec_file(str(path)), "job")] == ["yaml"]
     with pytest.raises(NotFoundError):
-        check_one(Path("nowhere.yml"), "job")
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("job", "commandJob"),
-        ("commandJob", "commandJob"),
-        ("command-job", "commandJob"),
-        ("COMMANDJOB.schema.json", "commandJob"),
-        ("compute", "amlCompute"),
-        ("online-deployment", "managedOnlineDeployment"),
-        ("autoMLJob", "automlJob"),
-        ("hub", "hub"),
-    ],
-)
-def test_a_kind_by_name(name: str, kind: str) -> None:
-    assert kind_for(name).name == kind
-
-
-def test_a_kind_that_is_none() -> None:
-    with pytest.raises(UsageError) as caught:
-        kind_for("comandJob")
-    assert "commandJob" in (caught.value.hint or "")
+        check_one(spec_file("nowhere.yml"), "job")
 
 
 def test_nothing_is_raised_whatever_is_read() -> None:

@@ -337,4 +337,4 @@ def _leaves(value: Any, path: str = "") -> dict[str, Any]:
 
 
 def _fields(problem: Problem) -> dict[str, Any]:
-    return {name: getattr(problem, name) for name in Problem.__slots__}
+    return {name: getattr(problem, name) for name in Problem._fields}

@@ -146,7 +146,7 @@ def test_a_file_without_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         raise PermissionError
 
     (tmp_path / "a.yml").touch()
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(AuthError, match="may not be read"):
         read_file(tmp_path / "a.yml")
 

@@ -13,7 +13,7 @@ import jsonschema_rs
 import pytest
 
 from mlctl.spec.kinds import KINDS
-from mlctl.spec.schema import load_schema, resolve, schema_names, schemas_folder, types_of
+from mlctl.spec.schema import complete_schema, load_schema, resolve, schema_names, schemas_folder, types_of
 from mlctl.spec.validate import _DESCRIBERS
 
 NAMES = sorted(path.name.removesuffix(".schema.json") for path in schemas_folder().glob("*.schema.json"))
@@ -27,6 +27,8 @@ KEYWORDS = {
     "examples",
 }  # fmt: skip
 """What mlctl understands and can put into words. Who uses another keyword teaches it to `mlctl.spec.validate`."""
+
+MARKS = {"x-local", "x-asset", "x-file", "x-bare"}
 
 
 @functools.cache
@@ -103,6 +105,18 @@ def test_every_reference_leads_somewhere(name: str) -> None:
             assert found[2] in raw(file).get("$defs", {}), f"{path}: {part['$ref']}"
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_marks_stand_where_the_value_is_described(name: str) -> None:
+    """Not beside a reference or a choice: the walk through a document looks behind them."""
+    beside = [
+        f"{path}: {key}"
+        for path, part in parts(raw(name))
+        for key in part.keys() & MARKS
+        if {"$ref", "anyOf"} & part.keys()
+    ]
+    assert beside == []
+
+
 def test_names_of_definitions_are_unique_over_all_files() -> None:
     """`load_schema` puts definitions of several files side by side."""
     count = Counter(key for name in NAMES for key in raw(name).get("$defs", {}))
@@ -116,8 +130,8 @@ def test_every_shared_definition_is_used() -> None:
 
 
 @pytest.mark.parametrize("name", list(KINDS))
-def test_a_loaded_schema_is_complete_in_itself(name: str) -> None:
-    schema = load_schema(name)
+def test_a_complete_schema_has_what_it_refers_to_and_no_more(name: str) -> None:
+    schema = complete_schema(name)
     references = [part["$ref"] for _, part in parts(schema) if "$ref" in part]
     assert all(resolve({"$ref": reference}, schema) for reference in references)
     assert {reference.removeprefix("#/$defs/") for reference in references} == schema["$defs"].keys()

@@ -8,7 +8,7 @@ import pytest
 
 from mlctl.entities.asset import Asset
 from mlctl.entities.job import JobRecord
-from mlctl.entities.lineage import Link, Node, node_from_text
+from mlctl.entities.lineage import DEPLOYMENT, Link, Node, node_from_text
 from mlctl.errors import ConflictError
 from mlctl.store.workspaces import WorkspaceStore
 
@@ -75,3 +75,13 @@ def test_facts_cost_one_step_for_each_version_however_many_there_are(store: Work
     )
     told = " ".join(row["detail"] for row in store.database.read(sql, ("a", "1", "b", "2")))
     assert "kind=? AND name=? AND version=?" in told
+
+
+def test_jobs_of_a_deployment_and_of_its_endpoint(store: WorkspaceStore) -> None:
+    for number, deployment in enumerate(["sums/blue", "sums/green", "sums/blue", "sums2/blue", "sum/blue"]):
+        record = JobRecord(f"job{number}", "Queued", "local", "local", float(number), experiment_name="e")
+        link = Link(Node(DEPLOYMENT, deployment), Node("job", record.name), "deployment")
+        store.jobs.insert(record, plan={}, folder=store.jobs.new_folder(), links=[link])
+    assert [record.name for record in store.jobs.of_deployments("sums")] == ["job2", "job1", "job0"]
+    assert [record.name for record in store.jobs.of_deployments("sums", "blue")] == ["job2", "job0"]
+    assert store.jobs.of_deployments("sums", "blu") == []

@@ -92,31 +92,47 @@ def fates_of(sections: Sequence[str], path: KeyPath, words: Collection[str]) -> 
 
     `words`: the value as text in lower case, and its forms.
     """
-    known = [given for section in sections for given in _index(section).get(len(path), ()) if _fits(given[0], path)]
-    known = known or [given for section in sections for given in _index(section).get(EVERYTHING_ELSE, ()) if path]
+    known = _rows_at(tuple(sections), _as_pattern(path))
     if not known:
         return None
-    fitting = (given for _, given in known if not given.when or any(word in words for word in given.when))
+    fitting = (given for given in known if not given.when or any(word in words for word in given.when))
     chosen = next(fitting, Row(""))
     return {LOCAL: chosen.local, DOCKER: chosen.docker, KUBERNETES: chosen.kubernetes, AZUREML: chosen.azureml}
 
 
 def has_rows_below(sections: Sequence[str], path: KeyPath) -> bool:
     """Whether the table tells the keys in a map or a list apart."""
+    return _is_followed(tuple(sections), _as_pattern(path))
+
+
+def _as_pattern(path: KeyPath) -> tuple[str, ...]:
+    return tuple("[]" if isinstance(part, int) else part for part in path)
+
+
+@functools.lru_cache(maxsize=8192)
+def _rows_at(sections: tuple[str, ...], path: tuple[str, ...]) -> tuple[Row, ...]:
+    """The rows of a key, kept since the files of a folder mostly have the same keys."""
+    size = len(path)
+    known = [given for name in sections for pattern, given in _index(name).get(size, ()) if _fits(pattern, path)]
+    if not known and path:
+        known = [given for name in sections for _, given in _index(name).get(EVERYTHING_ELSE, ())]
+    return tuple(known)
+
+
+@functools.lru_cache(maxsize=8192)
+def _is_followed(sections: tuple[str, ...], path: tuple[str, ...]) -> bool:
     size = len(path)
     return any(
         _fits(pattern[:size], path)
-        for section in sections
-        for length, given in _index(section).items()
+        for name in sections
+        for length, known in _index(name).items()
         if length > size
-        for pattern, _ in given
+        for pattern, _ in known
     )
 
 
-def _fits(pattern: tuple[str, ...], path: KeyPath) -> bool:
-    return all(
-        want == "[]" if isinstance(part, int) else want in ("*", part) for want, part in zip(pattern, path, strict=True)
-    )
+def _fits(pattern: tuple[str, ...], path: tuple[str, ...]) -> bool:
+    return all(want == part or (want == "*" and part != "[]") for want, part in zip(pattern, path, strict=True))
 
 
 EVERYTHING_ELSE = -1

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlctl.backends.base import Backend, Health
-from mlctl.errors import InvalidSpecError, MlctlError
+from mlctl.errors import MlctlError
 
 if TYPE_CHECKING:
-    from mlctl.backends.base import Plan
+    from mlctl.backends.base import Images, Plan
+    from mlctl.backends.served.layout import GenerationFolder
     from mlctl.backends.supervised.payload import Place
     from mlctl.backends.supervised.runner import Run, Runner
     from mlctl.entities.command_job import CommandJob
     from mlctl.entities.compute import Compute
-    from mlctl.environments.resolution import ResolvedEnvironment
+    from mlctl.entities.online_deployment import OnlineDeployment
     from mlctl.settings import Settings
     from mlctl.store.workspaces import WorkspaceStore
 
@@ -29,11 +29,16 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
 
     The engine is reached by `health` and by the job's supervisor; `submit` only looks whether somebody listens.
     """
-    from mlctl.backends.docker.plan import plan_job
+    from mlctl.backends.served.endpoints import ServedEndpoints
     from mlctl.backends.supervised.jobs import SupervisedJobs
 
     def plan(job: CommandJob, compute: Compute, place: Place) -> Plan:
-        environment, conversion_error = _resolve(job, settings)
+        from mlctl.backends.docker.plan import plan_job
+        from mlctl.environments.curated import load_table
+        from mlctl.images.wanted import resolve_for_image
+
+        table = settings.text("environments.map")
+        environment, conversion_error = resolve_for_image(job.environment, load_table(Path(table) if table else None))
         mirrors = settings.pairs("images.mirrors")
         return plan_job(job, compute, place, environment, mirrors, conversion_error=conversion_error)
 
@@ -45,7 +50,22 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
     def look(compute: Compute | None = None) -> Health:
         return health(settings, compute.settings.get("host") if compute else None)
 
-    return Backend(name="docker", jobs=SupervisedJobs(settings, store, plan, check), health=look)
+    def plan_deployment(deployment: OnlineDeployment) -> dict[str, Any]:
+        from mlctl.backends.docker.serve import plan_deployment as plan_served
+        from mlctl.environments.curated import load_table
+        from mlctl.images.wanted import resolve_for_image
+
+        table = settings.text("environments.map")
+        resolved = resolve_for_image(deployment.environment, load_table(Path(table) if table else None))
+        return plan_served(deployment, resolved[0], settings.pairs("images.mirrors"), conversion_error=resolved[1])
+
+    return Backend(
+        name="docker",
+        jobs=SupervisedJobs(settings, store, plan, check),
+        health=look,
+        images=lambda: _images(settings),
+        endpoints=ServedEndpoints(settings, store, plan_deployment),
+    )
 
 
 def runner(run: Run) -> Runner:
@@ -53,6 +73,20 @@ def runner(run: Run) -> Runner:
     from mlctl.backends.docker.runner import DockerRunner
 
     return DockerRunner(run)
+
+
+def prepare_replicas(plan: dict[str, Any], folder: GenerationFolder, **world: Any) -> dict[str, Any]:
+    """How a replica of a deployment is started; see `served.prepare`."""
+    from mlctl.backends.docker.serve import prepare_replicas as prepare
+
+    return prepare(plan, folder, **world)
+
+
+def abandon_replicas(folder: Path, settings: Settings) -> None:
+    """Remove what killed replicas of the endpoint in `folder` left on the engine."""
+    from mlctl.backends.docker.serve import remove_containers
+
+    remove_containers(settings, folder)
 
 
 def abandon(name: str, payload: dict[str, Any], settings: Settings) -> None:
@@ -95,17 +129,7 @@ def health(settings: Settings, host: str | None = None) -> Health:
     return Health(ok=True, facts=facts)
 
 
-def _resolve(job: CommandJob, settings: Settings) -> tuple[ResolvedEnvironment, str | None]:
-    """The environment, and why its conda file cannot be had with pip: the image may have conda itself."""
-    from mlctl.environments.curated import load_table
-    from mlctl.environments.resolution import resolve
+def _images(settings: Settings) -> Images:
+    from mlctl.backends.docker.images import DockerImages
 
-    table_file = settings.text("environments.map")
-    table = load_table(Path(table_file) if table_file else None)
-    try:
-        return resolve(job.environment, table), None
-    except InvalidSpecError as error:
-        if job.environment.conda is None or job.environment.image is None:
-            raise
-        plain = resolve(replace(job.environment, conda=None), table)
-        return replace(plain, conda=job.environment.conda), error.message
+    return DockerImages(settings)

@@ -7,6 +7,7 @@ the connection broke or cannot be made; everything else is an answer of the engi
 from __future__ import annotations
 
 import socket
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -147,14 +148,52 @@ class Engine:
         labels: Mapping[str, str],
         network: str | None,
         platform: str | None,
+        no_cache: bool = False,
     ) -> Iterator[dict[str, Any]]:
         """Build an image from a tar; the engine's messages. An error may also be the last of them."""
         with self._calling(f"build {tag}"):
             yield from self._api.build(
                 fileobj=context, custom_context=True, tag=tag, dockerfile=dockerfile, buildargs=dict(build_args),
                 labels=dict(labels), network_mode=network, platform=platform, rm=True, forcerm=True, decode=True,
-                timeout=24 * 3600, use_config_proxy=False,
+                timeout=24 * 3600, use_config_proxy=False, nocache=no_cache,
             )  # fmt: skip
+
+    def tag(self, image: str, repository: str, tag: str) -> None:
+        """Give an image one more name. Raises NotFoundError."""
+        with self._calling(f"tag {image}"):
+            self._api.tag(image, repository, tag, force=True)
+
+    def push(self, repository: str, tag: str) -> Iterator[dict[str, Any]]:
+        """Push an image; the engine's messages. Credentials are those of Docker's own configuration."""
+        with self._calling(f"push {repository}:{tag}"):
+            yield from self._api.push(repository, tag=tag, stream=True, decode=True)
+
+    def manifest_digest(self, name: str) -> str | None:
+        """The digest that the registry tells for a name; None when there is none, or the engine has no such call.
+
+        Raises AuthError, RefusedError.
+        """
+        with self._calling(f"ask the registry about {name}"):
+            try:
+                return str(self._api.inspect_distribution(name)["Descriptor"]["digest"])
+            except _import_sdk().errors.NotFound:
+                return None
+
+    def untagged(self, label: str) -> list[str]:
+        """Ids of the images without a name that carry a label."""
+        with self._calling("list images"):
+            return [str(found["Id"]) for found in self._api.images(filters={"label": label, "dangling": True})]
+
+    def remove_image(self, name: str) -> None:
+        """Take the name from an image; without a further name it is removed. Fine when it is gone.
+
+        Raises ConflictError while a container uses it.
+        """
+        with self._calling(f"remove image {name}"):
+            try:
+                self._api.remove_image(name)
+            except _import_sdk().errors.NotFound:
+                return
 
     def create(self, config: Mapping[str, Any], *, name: str, platform: str | None = None) -> str:
         """Make a container from an Engine API request; returns its id. Raises RefusedError, ConflictError."""
@@ -181,6 +220,16 @@ class Engine:
         """The last lines that the container's own output holds: what went wrong before the log was open."""
         with self._calling("read the container's output"):
             return bytes(self._api.logs(container, tail=20)).decode(errors="replace")
+
+    def follow(self, container: str) -> Iterator[bytes]:
+        """What the container writes to stdout and stderr, from its start until it ends."""
+        with self._calling("read the container's output"):
+            yield from self._api.logs(container, stream=True, follow=True)
+
+    def stop(self, container: str, seconds: int) -> None:
+        """Ask the container to end, and kill it when it has not after so many seconds."""
+        with self._calling("stop the container"):
+            self._api.stop(container, timeout=seconds)
 
     def stats(self, container: str) -> dict[str, Any]:
         """Use of memory and processor right now."""
@@ -231,6 +280,8 @@ def _import_sdk() -> Any:
             "the docker back end needs the Python package docker, which is not installed",
             hint="pip install 'mlctl[docker]'",
         ) from error
+    # what it would say there is told as an error
+    warnings.filterwarnings("ignore", module=r"docker\.credentials")
     return docker
 
 
@@ -253,7 +304,15 @@ def _translated(action: str) -> Iterator[None]:
         raise
     except errors.APIError as error:
         raise _refused(action, error) from error
-    except (errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+    except errors.DockerException as error:
+        if "Credentials store error" in str(error):
+            raise AuthError(
+                f"cannot {action}: a credential helper of Docker's configuration does not work: "
+                f"{str(error).removeprefix('Credentials store error: ')}",
+                hint="docker login, or correct credsStore and credHelpers in Docker's config.json",
+            ) from error
+        raise EngineGoneError(f"cannot {action}: {_plain(error)}", hint="is the engine running?") from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise EngineGoneError(f"cannot {action}: {_plain(error)}", hint="is the engine running?") from error
 
 

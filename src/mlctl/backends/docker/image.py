@@ -1,140 +1,166 @@
-"""From a plan's environment to an image on the engine: found, pulled or built, with what happens in the job's log."""
+"""From what is wanted to an image on the engine: found, pulled or built, with what happens in a log."""
 
 from __future__ import annotations
 
 import fcntl
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from mlctl.backends.docker.client import Engine, EngineGoneError, RefusedError
+from mlctl.backends.docker.messages import build_lines, pull_lines
 from mlctl.backends.docker.refusals import explain_pull
-from mlctl.entities.environment import Requirements
-from mlctl.errors import AuthError, NotFoundError, UnavailableError
-from mlctl.images.context import context_files, mirror_dockerfile, write_files_tar, write_tar
-from mlctl.images.dockerfile import REPOSITORY, proxy_variables, write_recipe
-from mlctl.images.names import apply_mirrors, parse_image
+from mlctl.entities.image import BuiltImage
+from mlctl.errors import AuthError, MlctlError, NotFoundError, UnavailableError
+from mlctl.images.dockerfile import STAGE_ARGUMENT, STAGE_LABEL, credentials_in
+from mlctl.images.making import addition_of, plain_fingerprint, recipe_of
+from mlctl.images.names import parse_image
+from mlctl.images.recipe import ImageRecipe, pack, tag_of
 from mlctl.settings import Settings
 
 MANAGED = {"mlctl.managed-by": "mlctl"}
 """Label on every image and container that mlctl makes."""
 
-_PROGRESS_SECONDS = 10.0
-_ONCE = frozenset({"Already exists", "Pull complete", "Download complete"})
+_LAST_LINES = 5
 
 
+@dataclass(frozen=True, slots=True)
 class ImageMaker:
-    """Makes images of one job ready. `log` takes whole lines of what a user should see."""
+    """Makes images ready on one engine. `log` takes whole lines of what a user should see.
 
-    def __init__(self, engine: Engine, settings: Settings, cache: Path, log: BinaryIO) -> None:
-        self._engine, self._settings, self._cache, self._log = engine, settings, cache, log
+    `log_place`: words for where the log can be read later. `no_cache`: build although the image is there.
+    """
 
-    def ensure(self, wanted: Mapping[str, Any]) -> str:
-        """The name of an image that is on the engine. `wanted` is the plan's docker part.
+    engine: Engine
+    settings: Settings
+    cache: Path
+    log: BinaryIO
+    log_place: str = "the build log is above"
+    no_cache: bool = False
+
+    def ensure(self, wanted: Mapping[str, Any], platform: str | None) -> BuiltImage:
+        """An image that is on the engine, for what `wanted_image` gave.
 
         Raises NotFoundError, AuthError or UnavailableError, each saying what to do.
         """
-        platform = wanted["options"]["platform"]
-        if wanted["build"]:
-            return self._build_context(wanted, platform)
-        self._ensure_base(wanted["image"], wanted["image_as_written"], platform)
-        if not (wanted["conda"] or wanted["packages"]):
-            return str(wanted["image"])
-        return self._build_environment(wanted, platform)
+        if wanted["image"]:
+            self._ensure_base(wanted["image"], wanted["image_as_written"], platform)
+        recipe = recipe_of(wanted, self.settings, platform=platform)
+        if recipe is None:
+            return self._facts(wanted, wanted["image"], plain_fingerprint(wanted["image"], platform))
+        with tempfile.TemporaryFile() as tar:
+            fingerprint = pack(recipe, tar)
+            tag = tag_of(fingerprint)
+            with self._once(tag):
+                if self.engine.image(tag) is not None and not self.no_cache:
+                    self._say(f"image {tag} was built before and is used again")
+                    return self._facts(wanted, tag, fingerprint)
+                if wanted["build"]:
+                    source = f"from {Path(wanted['build']['path'], recipe.dockerfile)}, {tar.tell()} bytes of context"
+                    self._say(f"building image {tag} {source}")
+                else:
+                    self._say(f"building image {tag}: {wanted['image']} with the packages of {wanted['origin']}")
+                self._build(recipe, tar, tag, platform)
+            return self._facts(wanted, tag, fingerprint, fresh=True)
+
+    def add(self, image: str, packages: Sequence[str]) -> str:
+        """The name of an image that is `image` with further packages in its own Python. Raises as `ensure`."""
+        recipe = addition_of(image, packages, self.settings)
+        with tempfile.TemporaryFile() as tar:
+            tag = tag_of(pack(recipe, tar))
+            with self._once(tag):
+                if self.engine.image(tag) is not None:
+                    self._say(f"image {tag} was built before and is used again")
+                    return tag
+                self._say(f"building image {tag}: {image} with {', '.join(packages)}")
+                self._build(recipe, tar, tag, None)
+        return tag
+
+    def _facts(self, wanted: Mapping[str, Any], name: str, fingerprint: str, *, fresh: bool = False) -> BuiltImage:
+        found = self.engine.image(name)
+        if found is None:
+            raise NotFoundError(f"image {name} was removed from the engine just now", hint="try again")
+        return BuiltImage(
+            fingerprint=fingerprint,
+            engine=self.engine.candidate.address,
+            image=name,
+            digest=str(found["Id"]),
+            size=int(found.get("Size") or 0),
+            environments=(wanted["asset"],) if wanted.get("asset") else (),
+            created_at=time.time(),
+            fresh=fresh,
+        )
 
     def _say(self, text: str) -> None:
-        self._log.write(f"{text}\n".encode(errors="replace"))
-        self._log.flush()
+        self.log.write(f"{text}\n".encode(errors="replace"))
+        self.log.flush()
 
     def _ensure_base(self, name: str, written: str, platform: str | None) -> None:
         stands_for = f" (for {written}, by images.mirrors)" if name != written else ""
-        if self._engine.image(name) is not None and not platform:
+        if self.engine.image(name) is not None and not platform:
             self._say(f"image {name}{stands_for} is on this machine")
             return
         self._say(f"pulling image {name}{stands_for}")
         image = parse_image(name)
         started = time.monotonic()
         # a digest is a tag for this request, and it wins over a tag
-        messages = self._engine.pull(image.path, image.digest or image.tag or "latest", platform)
+        messages = self.engine.pull(image.path, image.digest or image.tag or "latest", platform)
         try:
             for line in pull_lines(messages):
                 self._say(line)
         except (RefusedError, NotFoundError, AuthError) as error:
-            raise explain_pull(name, str(error.details.get("text") or error.message)) from error
+            if "text" not in error.details:
+                raise
+            raise explain_pull(name, error.details["text"]) from error
         self._say(f"pulled image {name} in {time.monotonic() - started:.1f} s")
 
-    def _build_environment(self, wanted: Mapping[str, Any], platform: str | None) -> str:
-        settings = self._settings
-        python, packages, origin = wanted["python"], tuple(wanted["packages"]), wanted["origin"]
-        recipe = write_recipe(
-            wanted["image"],
-            Requirements(python=python, packages=packages, origin=origin),
-            conda=wanted["conda"],
-            conversion_error=wanted["conversion_error"],
-            ca_bundle=read_ca_bundle(settings),
-            pip_arguments=settings.text("environments.pip_arguments"),
-            proxies=proxies(settings),
-        )
-        with self._once(recipe.tag):
-            if self._engine.image(recipe.tag) is not None:
-                self._say(f"image {recipe.tag} was built before and is used again")
-                return recipe.tag
-            self._say(f"building image {recipe.tag}: {wanted['image']} with the packages of {origin}")
-            with tempfile.TemporaryFile() as tar:
-                write_files_tar(recipe.files, tar)
-                self._build(tar, recipe.tag, "Dockerfile", recipe.build_args, platform)
-        return recipe.tag
-
-    def _build_context(self, wanted: Mapping[str, Any], platform: str | None) -> str:
-        folder, dockerfile = Path(wanted["build"]["path"]), wanted["build"]["dockerfile_path"]
-        files = context_files(folder, dockerfile)
-        mirrors = self._settings.pairs("images.mirrors")
-        text = (folder / dockerfile).read_text(encoding="utf-8", errors="surrogateescape")
-        mirrored = mirror_dockerfile(text, lambda name: apply_mirrors(name, mirrors))
-        replaced = {dockerfile: mirrored.encode(errors="surrogateescape")} if mirrored != text else {}
-        with tempfile.TemporaryFile() as tar:
-            digest = write_tar(folder, files, tar, replaced=replaced, salt=dockerfile)
-            tag = f"{REPOSITORY}:{digest[:32]}"
-            with self._once(tag):
-                if self._engine.image(tag) is not None:
-                    self._say(f"image {tag} was built before and is used again")
-                    return tag
-                self._say(f"building image {tag} from {folder / dockerfile}, {tar.tell()} bytes of context")
-                self._build(tar, tag, dockerfile, proxies(self._settings), platform)
-        return tag
-
-    def _build(
-        self, tar: BinaryIO, tag: str, dockerfile: str, build_args: Mapping[str, str], platform: str | None
-    ) -> None:
+    def _build(self, recipe: ImageRecipe, tar: BinaryIO, tag: str, platform: str | None) -> None:
         tar.seek(0)
         started = time.monotonic()
-        messages = self._engine.build(
-            tar, tag=tag, dockerfile=dockerfile, build_args=build_args, labels=MANAGED,
-            network=self._settings.text("docker.build_network"), platform=platform,
+        stage = f"{tag.rpartition(':')[2]}-{time.time_ns()}"
+        staged = {STAGE_ARGUMENT: stage} if STAGE_LABEL.encode() in recipe.files[recipe.dockerfile] else {}
+        messages = self.engine.build(
+            tar, tag=tag, dockerfile=recipe.dockerfile, build_args={**recipe.build_args, **staged}, labels=MANAGED,
+            network=self.settings.text("docker.build_network"), platform=platform, no_cache=self.no_cache,
         )  # fmt: skip
+        secrets = credentials_in(recipe.build_args.values())
         last: list[str] = []
         try:
             for line in build_lines(messages):
-                self._say(line)
-                last = [*last[-4:], line]
+                shown = _without(line, secrets)
+                self._say(shown)
+                last = [*last[1 - _LAST_LINES :], shown]
         except EngineGoneError:
             raise
         except (RefusedError, NotFoundError, AuthError) as error:
-            text = str(error.details.get("text") or error.message)
-            words = next((line for line in reversed(last) if line.startswith("mlctl: ")), "")
-            raise UnavailableError(
-                f"the image could not be built: {words.removeprefix('mlctl: ') or text}",
-                hint="the build log is above; it is kept in azureml-logs/20_image_build_log.txt",
-            ) from error
+            raise self._failed(_without(str(error.details.get("text") or error.message), secrets), last) from error
+        finally:
+            if staged:
+                self._remove_stage(stage)
         self._say(f"built image {tag} in {time.monotonic() - started:.1f} s")
+
+    def _failed(self, text: str, last: list[str]) -> UnavailableError:
+        words = next((line for line in reversed(last) if line.startswith("mlctl: ")), "")
+        return UnavailableError(
+            f"the image could not be built: {words.removeprefix('mlctl: ') or text}",
+            hint=self.log_place,
+            details={"last_lines": last},
+        )
+
+    def _remove_stage(self, stage: str) -> None:
+        """The stage's image has the addresses of package indexes in its history."""
+        with suppress(MlctlError):
+            for image in self.engine.untagged(f"{STAGE_LABEL}={stage}"):
+                self.engine.remove_image(image)
 
     @contextmanager
     def _once(self, tag: str) -> Iterator[None]:
-        """Hold the lock of this image: of several jobs that need it one builds, the others wait for it."""
-        folder = self._cache / "images"
+        """Hold the lock of this image: of several that need it one builds, the others wait for it."""
+        folder = self.cache / "images"
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / f"{tag.rpartition(':')[2]}.lock").open("w") as lock:
             try:
@@ -145,59 +171,7 @@ class ImageMaker:
             yield
 
 
-def pull_lines(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Lines about a pull: each layer's end, and the total now and then. Raises RefusedError for an error message."""
-    layers: dict[str, tuple[int, int]] = {}
-    shown = time.monotonic()
-    for message in messages:
-        _raise_error(message)
-        status, layer = str(message.get("status", "")), str(message.get("id", ""))
-        detail = message.get("progressDetail") or {}
-        if status == "Downloading" and detail.get("total"):
-            layers[layer] = (int(detail.get("current") or 0), int(detail["total"]))
-            if time.monotonic() - shown > _PROGRESS_SECONDS:
-                shown = time.monotonic()
-                done, total = (sum(part) / 1e6 for part in zip(*layers.values(), strict=True))
-                yield f"downloading: {done:.0f} of {total:.0f} MB so far"
-        elif status in _ONCE or (status and not detail and status.startswith(("Pulling from", "Digest", "Status"))):
-            yield f"{layer}: {status}" if layer else status
-
-
-def build_lines(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """The builder's output as whole lines. Raises RefusedError for an error message."""
-    pending = ""
-    for message in messages:
-        text = str(message.get("stream") or "")
-        if not text and message.get("status") and not message.get("progressDetail"):
-            text = f"{message['status']}\n"
-        *lines, pending = (pending + text).split("\n")
-        yield from (line for line in lines if line.strip())
-        if message.get("error"):
-            yield from [pending] if pending.strip() else []
-            _raise_error(message)
-    if pending.strip():
-        yield pending
-
-
-def read_ca_bundle(settings: Settings) -> bytes | None:
-    """Content of the file that docker.ca_bundle names. Raises NotFoundError when it cannot be read."""
-    path = settings.text("docker.ca_bundle")
-    if not path:
-        return None
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise NotFoundError(
-            f"docker.ca_bundle: cannot read {path}: {error.strerror}", hint="mlctl config set docker.ca_bundle=<file>"
-        ) from error
-
-
-def proxies(settings: Settings) -> dict[str, str]:
-    """The proxy variables that settings give to builds and containers."""
-    return proxy_variables(settings.text("proxy.http"), settings.text("proxy.https"), settings.text("proxy.no_proxy"))
-
-
-def _raise_error(message: Mapping[str, Any]) -> None:
-    if message.get("error"):
-        text = str((message.get("errorDetail") or {}).get("message") or message["error"])
-        raise RefusedError(text, text=text)
+def _without(text: str, secrets: set[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "****")
+    return text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mlctl.backends.base import Plan
@@ -13,13 +12,10 @@ from mlctl.backends.supervised.unhonoured import unhonoured_fields
 from mlctl.entities.command_job import CommandJob
 from mlctl.entities.compute import Compute
 from mlctl.errors import UnsupportedError, UsageError
-from mlctl.images.names import apply_mirrors
+from mlctl.images.wanted import wanted_image
 
 if TYPE_CHECKING:
     from mlctl.environments.resolution import ResolvedEnvironment
-
-DEFAULT_PYTHON = "3.11"
-"""Python of the image for an environment that names neither an image nor a version."""
 
 _NOT_HONOURED = {
     "resources.properties": "use docker_args (--memory, --cpus, --gpus)",
@@ -60,40 +56,22 @@ def docker_payload(
 ) -> dict[str, Any]:
     """What the docker runner adds to the shared payload, under the key `docker`.
 
-    image, image_as_written: the base image under mirrors and as the spec names it; None with build.
-    build: {"path", "dockerfile_path"} or None. conda: the parsed conda file or None. python, packages, origin: what
-    pip installs. options: see `arguments`. shm_size: text or None. resources: {"memory", "cpus", "gpus"}. host: the
-    engine's address where the compute has its own.
+    What `wanted_image` gives, and: options: see `arguments`. shm_size: text or None. resources: {"memory", "cpus",
+    "gpus"}. host: the engine's address where the compute has its own.
     """
-    requirements = environment.requirements
-    image = environment.image
-    # an image that stands alone is complete: its packages in `requirements` are for back ends without images
-    packages = requirements.packages if environment.conda or image is None else ()
-    if image is None and environment.build is None:
-        image = f"python:{requirements.python or DEFAULT_PYTHON}"
+    try:
+        wanted = wanted_image(environment, mirrors, conversion_error=conversion_error, asset=job.environment.asset)
+    except UsageError as error:
+        raise UnsupportedError(
+            f"{job.where('environment.image')}environment.image: {error.message}", hint=error.hint
+        ) from error
     return {
-        "image": _mirrored(job, image, mirrors) if image else None,
-        "image_as_written": image,
-        "build": asdict(environment.build) if environment.build else None,
-        "conda": environment.conda,
-        "conversion_error": conversion_error,
-        "python": requirements.python,
-        "packages": list(packages),
-        "origin": requirements.origin,
+        **wanted,
         "options": parse_arguments(job.resources.docker_args, where=job.where("resources.docker_args")),
         "shm_size": _size(job, job.resources.shm_size),
         "resources": _resources(job, compute),
         "host": compute.settings.get("host"),
     }
-
-
-def _mirrored(job: CommandJob, image: str, mirrors: Mapping[str, str]) -> str:
-    try:
-        return apply_mirrors(image, mirrors)
-    except UsageError as error:
-        raise UnsupportedError(
-            f"{job.where('environment.image')}environment.image: {error.message}", hint=error.hint
-        ) from error
 
 
 def _size(job: CommandJob, text: str | None) -> str | None:

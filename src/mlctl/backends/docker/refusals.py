@@ -62,6 +62,39 @@ _PULL = (
     ),
 )
 
+_PUSH = (
+    _Refusal(
+        ("unauthorized", "no basic auth credentials", "authentication required", "denied", "403 forbidden", "401"),
+        AuthError,
+        "not allowed to push {image}: {text}",
+        "docker login {registry}, as somebody who may push there",
+    ),
+    _Refusal(
+        ("http response to https client",),
+        UnavailableError,
+        "registry {registry} has no TLS: {text}",
+        'add it to "insecure-registries" in /etc/docker/daemon.json (the engine takes loopback addresses without)',
+    ),
+    _Refusal(
+        ("x509", "certificate", "tls:"),
+        UnavailableError,
+        "the engine does not trust registry {registry}: {text}",
+        "give the registry's CA to the engine (/etc/docker/certs.d/{registry}/ca.crt) and try again",
+    ),
+    _Refusal(
+        ("does not exist locally", "no such image"),
+        NotFoundError,
+        "image {image} is not on the engine: {text}",
+        "build it again: mlctl environment build",
+    ),
+    _Refusal(
+        ("",),
+        UnavailableError,
+        "cannot push {image}: {text}",
+        "check the address of registry {registry}, and the engine's network and proxy",
+    ),
+)
+
 _START = (
     _Refusal(
         ('exec: "/bin/sh"', "executable file `/bin/sh` not found", 'exec "/bin/sh"', "`/bin/sh`"),
@@ -105,6 +138,11 @@ _START = (
 def explain_pull(image: str, text: str) -> MlctlError:
     """The error for a pull of `image` that ended with the engine's `text`."""
     return _explain(_PULL, image, text)
+
+
+def explain_push(image: str, text: str) -> MlctlError:
+    """The error for a push of `image` that ended with the engine's `text`."""
+    return _explain(_PUSH, image, text)
 
 
 def explain_start(image: str, text: str) -> MlctlError:

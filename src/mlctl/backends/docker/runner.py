@@ -24,12 +24,14 @@ from mlctl.backends.docker.container import (
     read_record,
     record_file,
 )
-from mlctl.backends.docker.image import ImageMaker, proxies
+from mlctl.backends.docker.image import ImageMaker
 from mlctl.backends.docker.refusals import explain_start
 from mlctl.backends.docker.watch import Watch
 from mlctl.backends.supervised.runner import Exit, Launch, Run, Usage
 from mlctl.errors import AuthError, ConflictError, MlctlError, NotFoundError, UnavailableError
+from mlctl.images.making import proxies
 
+_LOG_PLACE = "the build log is above; it is kept in azureml-logs/20_image_build_log.txt"
 _OWN_FOLDERS = ("home", "tmp", "containers")
 
 
@@ -94,7 +96,10 @@ class DockerRunner:
         engine = self._connected()
         wanted = self._payload["docker"]
         self._kind = kind_of(engine.info())
-        name = ImageMaker(engine, self._settings, self._run.cache, log).ensure(wanted)
+        maker = ImageMaker(engine, self._settings, self._run.cache, log, log_place=_LOG_PLACE)
+        made = maker.ensure(wanted, wanted["options"]["platform"])
+        self._run.keep_image(made)
+        name = made.image
         self._image = engine.image(name) or {}
         self._payload = {**self._payload, "docker": {**wanted, "image": name}}
         self._make_folders()

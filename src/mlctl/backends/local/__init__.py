@@ -10,10 +10,12 @@ from mlctl.backends.supervised.processes import kill_marked
 
 if TYPE_CHECKING:
     from mlctl.backends.base import Backend, Health, Plan
+    from mlctl.backends.served.layout import GenerationFolder
     from mlctl.backends.supervised.payload import Place
     from mlctl.backends.supervised.runner import Run, Runner
     from mlctl.entities.command_job import CommandJob
     from mlctl.entities.compute import Compute
+    from mlctl.entities.online_deployment import OnlineDeployment
     from mlctl.settings import Settings
     from mlctl.store.workspaces import WorkspaceStore
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 def connect(settings: Settings, store: WorkspaceStore) -> Backend:
     """The back end `local`, bound to a workspace."""
     from mlctl.backends.base import Backend
+    from mlctl.backends.served.endpoints import ServedEndpoints
     from mlctl.backends.supervised.jobs import SupervisedJobs
 
     def plan(job: CommandJob, compute: Compute, place: Place) -> Plan:
@@ -34,7 +37,16 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
     def look(compute: Compute | None = None) -> Health:  # noqa: ARG001  # one machine, one answer
         return _health(settings)
 
-    return Backend(name="local", jobs=SupervisedJobs(settings, store, plan), health=look)
+    def plan_deployment(deployment: OnlineDeployment) -> dict[str, Any]:
+        from mlctl.backends.local.serve import plan_deployment as plan_served
+        from mlctl.environments.curated import load_table
+        from mlctl.environments.resolution import resolve
+
+        table = settings.text("environments.map")
+        return plan_served(deployment, resolve(deployment.environment, load_table(Path(table) if table else None)))
+
+    endpoints = ServedEndpoints(settings, store, plan_deployment)
+    return Backend(name="local", jobs=SupervisedJobs(settings, store, plan), health=look, endpoints=endpoints)
 
 
 def runner(run: Run) -> Runner:
@@ -42,6 +54,13 @@ def runner(run: Run) -> Runner:
     from mlctl.backends.local.runner import LocalRunner
 
     return LocalRunner(run)
+
+
+def prepare_replicas(plan: dict[str, Any], folder: GenerationFolder, **world: Any) -> dict[str, Any]:
+    """How a replica of a deployment is started; see `served.prepare`."""
+    from mlctl.backends.local.serve import prepare_replicas as prepare
+
+    return prepare(plan, folder, **world)
 
 
 def abandon(_name: str, payload: dict[str, Any], _settings: Settings) -> None:

@@ -40,7 +40,7 @@ class LocalRunner:
         built = builder.ensure(_requirements(self._run.payload["environment"]), log)
         target = self._run.folder / "environment"
         layer = builder.overlay(built, target)
-        path = os.pathsep.join([layer.path_prefix, _system_path()])
+        path = os.pathsep.join([layer.path_prefix, system_path()])
         self._variables = {
             **matching(os.environ, [*PASSED_ON, *extra_patterns(self._run.settings)]),
             **layer.variables,
@@ -120,7 +120,7 @@ def _requirements(data: dict[str, Any]) -> Requirements:
     )
 
 
-def _system_path() -> str:
+def system_path() -> str:
     """PATH without the virtual environment that mlctl or its caller runs in: a job never runs in either."""
     own = {str(Path(os.environ[name]) / "bin") for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if os.environ.get(name)}
     if sys.prefix != sys.base_prefix:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlctl.entities.asset import ANONYMOUS_ENVIRONMENT, DATA, ENVIRONMENT, MODEL, MODEL_TYPES
 from mlctl.entities.job import JobRecord
-from mlctl.entities.lineage import CODE, GIT, IMAGE, JOB, PATH, Link, Node
+from mlctl.entities.lineage import CODE, DEPLOYMENT, GIT, IMAGE, JOB, PATH, Link, Node
 from mlctl.spec.references import ASSET, JOB_OUTPUT, RUN, parse
 
 
@@ -52,6 +52,9 @@ def _used(
     image = plan["payload"].get("docker", {}).get("image")
     if image:
         yield Node(IMAGE, image), "image"
+    endpoint, deployment = (record.properties.get(f"azureml.{word}Name") for word in ("endpoint", "deployment"))
+    if endpoint and deployment:
+        yield Node(DEPLOYMENT, f"{endpoint}/{deployment}"), "deployment"
     if record.parent_job_name:
         yield Node(JOB, record.parent_job_name), "parent"
 

@@ -12,6 +12,8 @@ from mlctl.entities.job import ProcessId
 
 JOB_MARK = "MLCTL_JOB_FOLDER"
 """Variable that every process of a job carries; its value is the job's folder."""
+ENDPOINT_MARK = "MLCTL_ENDPOINT_FOLDER"
+"""The same for router and replicas of an endpoint: so none of them can be left behind."""
 
 _PROC = Path("/proc")
 
@@ -45,12 +47,12 @@ def send_signal(process: ProcessId, number: signal.Signals) -> None:
             os.kill(process.pid, number)
 
 
-def kill_marked(folder: Path) -> list[int]:
-    """Kill every process that carries the mark of the job in `folder`; the numbers of those that were killed.
+def kill_marked(folder: Path, variable: str = JOB_MARK) -> list[int]:
+    """Kill every process that carries the mark of what is in `folder`; the numbers of those that were killed.
 
     Catches processes that left their group or session. Needs /proc; where there is none the list is empty.
     """
-    mark = f"{JOB_MARK}={folder}".encode()
+    mark = f"{variable}={folder}".encode()
     killed = []
     for entry in _PROC.glob("[0-9]*"):
         with suppress(OSError):
@@ -97,3 +99,17 @@ def _started_by_ps(pid: int) -> str | None:
     if not answer or answer.startswith("Z"):
         return None
     return f"{answer.partition(' ')[2].strip()}@{_host()}"
+
+
+def free_ports(count: int) -> list[int]:
+    """That many different free ports. They are free when asked; nothing holds them."""
+    import socket
+
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for found in sockets:
+            found.bind(("127.0.0.1", 0))
+        return [int(found.getsockname()[1]) for found in sockets]
+    finally:
+        for found in sockets:
+            found.close()

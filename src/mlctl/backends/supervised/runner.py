@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import select
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from mlctl.entities.image import BuiltImage
 from mlctl.settings import Settings
 
 
@@ -77,7 +79,10 @@ class Wakeup:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a runner is given: the plan's payload, the job folder and a way to wake the supervisor."""
+    """What a runner is given: the plan's payload, the job folder and a way to wake the supervisor.
+
+    `keep_image` writes down which image the job runs in.
+    """
 
     name: str
     payload: dict[str, Any]
@@ -86,6 +91,7 @@ class Run:
     settings: Settings
     wakeup: Wakeup
     facts: dict[str, Any] = field(default_factory=dict)
+    keep_image: Callable[[BuiltImage], None] = lambda _image: None
 
 
 class Runner(Protocol):

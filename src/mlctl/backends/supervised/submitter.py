@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from mlctl.backends.supervised.processes import JOB_MARK
+from mlctl.backends.supervised.processes import ENDPOINT_MARK, JOB_MARK
 from mlctl.settings import Settings
 
 _FILE = ".submitter.json"
@@ -42,7 +42,8 @@ def keep_submitter(folder: Path, settings: Settings, *, cwd: Path, further: Iter
     wanted = [*PASSED_ON, *extra_patterns(settings), *_FOR_THE_SUPERVISOR, *further]
     environ = {**matching(os.environ, wanted), "MLCTL_HOME": str(settings.home.absolute())}
     # a job that submits another one: the mark of the first must not be on what belongs to the second
-    environ.pop(JOB_MARK, None)
+    for mark in (JOB_MARK, ENDPOINT_MARK):
+        environ.pop(mark, None)
     path = folder / _FILE
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
         json.dump({"cwd": str(cwd), "environ": environ}, stream)

@@ -22,12 +22,13 @@ from mlctl.backends.supervised import materials, tracking
 from mlctl.backends.supervised.datastores import deliver_outputs
 from mlctl.backends.supervised.folder import BUILD_LOG, JobFolder
 from mlctl.backends.supervised.launches import launches
-from mlctl.backends.supervised.processes import current
+from mlctl.backends.supervised.processes import current, free_ports
 from mlctl.backends.supervised.products import register_logged, register_outputs
 from mlctl.backends.supervised.queue import dispatch
 from mlctl.backends.supervised.runner import Exit, Launch, Run, Runner, Wakeup
 from mlctl.backends.supervised.submitter import forget_submitter
 from mlctl.backends.supervised.verdict import Verdict, judge, on_a_full_disk, refusal
+from mlctl.entities.image import BuiltImage, links_of
 from mlctl.entities.job import (
     CANCELED,
     COMPLETED,
@@ -131,9 +132,16 @@ class Supervisor:
             settings=self._settings,
             wakeup=self._wakeup,
             facts={"mounts": mounts, "workspace": str(self._store.folder), "workspace_name": self._store.name},
+            keep_image=self._keep_image,
         )
         runner: Runner = module_of(self._plan["backend"]).runner(run)
         return runner
+
+    def _keep_image(self, image: BuiltImage) -> None:
+        # a plain base image that nobody registered is no news
+        if image.is_made_here or image.environments:
+            with _said_in_the_log("writing down the image"):
+                self._store.images.keep(image, links_of(image, job=self._name))
 
     def _prepare(self, runner: Runner) -> None:
         path = Path(self._folder.artifacts / BUILD_LOG)
@@ -143,7 +151,7 @@ class Supervisor:
             path.unlink()
 
     def _launch_and_wait(self, runner: Runner) -> Verdict:
-        planned = launches(self._payload, self._folder, has_program=runner.has_program, free_ports=_free_ports)
+        planned = launches(self._payload, self._folder, has_program=runner.has_program, free_ports=free_ports)
         if self._cancelled or not self._store.jobs.transition(
             self._name, RUNNING, allowed_from={PREPARING}, started_at=time.time()
         ):
@@ -329,20 +337,6 @@ class Supervisor:
 
 def _pass_over(_number: int, _frame: FrameType | None) -> None:
     """The terminal's signals are not for a detached process."""
-
-
-def _free_ports(count: int) -> list[int]:
-    """That many different free ports. They are free when asked; nothing holds them."""
-    import socket
-
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for found in sockets:
-            found.bind(("127.0.0.1", 0))
-        return [int(found.getsockname()[1]) for found in sockets]
-    finally:
-        for found in sockets:
-            found.close()
 
 
 def _is_full(folder: Path) -> bool:

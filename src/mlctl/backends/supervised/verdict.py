@@ -12,6 +12,7 @@ from typing import Any
 from mlctl.backends.supervised.runner import Exit, Launch
 from mlctl.entities.job import CANCELED, COMPLETED, FAILED
 from mlctl.errors import MlctlError
+from mlctl.serving.batch.driver import FAILED_MARK
 
 _SHOWN_LINES = 20
 _OTHER_EXPERIMENT = "does not match environment run ID"
@@ -94,10 +95,19 @@ def _failure(planned: list[Launch], found: Exit) -> dict[str, Any]:
         error["rank"] = found.rank
     if any(_OTHER_EXPERIMENT in line for line in lines):
         error["hint"] = _OTHER_EXPERIMENT_HINT
-    error["message"] = found.message or f"{who} {_ending(found.code, lines)}"
+    told = _reason_of_batch(lines)
+    if told:
+        error["code"] = "BatchScoringFailed"
+    error["message"] = found.message or told or f"{who} {_ending(found.code, lines)}"
     if found.message and len(planned) > 1:
         error["message"] = f"rank {found.rank}: {found.message}"
     return error
+
+
+def _reason_of_batch(lines: list[str]) -> str | None:
+    """What the last line of a batch scoring job says that failed; a script may have left half a line before it."""
+    _, mark, reason = lines[-1].rpartition(FAILED_MARK) if lines else ("", "", "")
+    return f"{mark}{reason}" if mark else None
 
 
 def _ending(code: int | None, lines: list[str]) -> str:

@@ -1,28 +1,23 @@
 """References and local paths, wherever the schema says that there is one.
 
 The schemas mark such keys: `x-local` (a local path that must be there), `x-asset` (an `azureml:` reference, and to
-what), `x-file` (another spec file), `x-bare` (a bare word is a name). One walk through the data finds them all, in
-every kind.
+what), `x-file` (another spec file), `x-bare` (a bare word is a name). The walk through the data finds them all, in
+every kind (`mlctl.spec.coercion`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from mlctl.spec.branches import choose_branch
-from mlctl.spec.check import SpecCheck
+from mlctl.spec.check import SpecCheck, check_document
 from mlctl.spec.detection import FLOW, detect, refine
 from mlctl.spec.document import Document, KeyPath, dotted
 from mlctl.spec.environment import EnvironmentReading
 from mlctl.spec.kinds import Kind, default_kind, kind_named
 from mlctl.spec.paths import absolute, missing_path
-from mlctl.spec.problems import with_article
+from mlctl.spec.problems import ERROR, with_article
 from mlctl.spec.references import ASSET, FILE, GIT, INVALID, LOCAL, Reference, parse
-from mlctl.spec.schema import Schema, resolve
-
-INLINE_ENVIRONMENT = "an inline environment"
-"""Title of the schema of an environment that is written out where it is used."""
+from mlctl.spec.schema import Schema
 
 _WHAT = {"folder": "folder", "file": "file", "any": "file or folder"}
 
@@ -68,7 +63,7 @@ _SORTS = {
 
 def check_annotated(spec: SpecCheck) -> None:
     """Check every marked text, and every inline environment."""
-    for path, value, schema in _marked(spec.data, spec.root, spec.root, ()):
+    for path, value, schema in spec.marked:
         if not spec.is_sound(path):
             continue
         if isinstance(value, dict):
@@ -88,77 +83,6 @@ def open_spec(spec: SpecCheck, path: KeyPath, text: str, family: str) -> SpecChe
         return None
     kind = _kind_of_file(spec, path, document, family)
     return None if kind is None else spec.descend(path, document, kind)
-
-
-def _marked(value: Any, schema: Schema, root: Schema, path: KeyPath) -> Iterator[tuple[KeyPath, Any, Schema]]:
-    """Texts with marks and inline environments, in the order of the file."""
-    if not _leads_to_marks(schema, root):
-        return
-    schema = _with_marks(schema, root)
-    if value is not None and "anyOf" in schema:
-        branch = choose_branch(value, schema["anyOf"], root)
-        if branch is None:
-            return
-        schema = {**branch, **_marks(schema)}
-    if isinstance(value, dict):
-        if schema.get("title") == INLINE_ENVIRONMENT:
-            # its files are read with it
-            yield path, value, schema
-            return
-        properties, others = schema.get("properties", {}), schema.get("additionalProperties")
-        for key, item in value.items():
-            part = properties.get(key, others)
-            if isinstance(part, dict):
-                yield from _marked(item, part, root, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _marked(item, schema.get("items", _ANY), root, (*path, index))
-    elif isinstance(value, str) and _marks(schema):
-        yield path, value, schema
-
-
-def _with_marks(schema: Schema, root: Schema) -> Schema:
-    """The schema behind a `$ref`, with the marks that stand beside the `$ref`."""
-    if "$ref" not in schema:
-        return schema
-    return {**resolve(schema, root), **_marks(schema)}
-
-
-def _marks(schema: Schema) -> Schema:
-    return {key: schema[key] for key in _MARKS if key in schema}
-
-
-_MARKS = ("x-local", "x-asset", "x-file", "x-bare")
-
-
-_ANY: Schema = {}
-"""The schema of what has none; one object, since what is known of a schema is kept with it."""
-
-_leading: dict[int, tuple[Schema, bool]] = {}
-
-
-def _leads_to_marks(schema: Schema, root: Schema) -> bool:
-    """Whether there is a mark in a schema or anywhere below it. Most parts have none and need not be walked through."""
-    known = _leading.get(id(schema))
-    if known is not None and known[0] is schema:
-        return known[1]
-    # a schema that refers to itself is not a reason for itself
-    _leading[id(schema)] = (schema, False)
-    found = _find_marks(schema, root)
-    _leading[id(schema)] = (schema, found)
-    return found
-
-
-def _find_marks(schema: Schema, root: Schema) -> bool:
-    if _marks(schema) or schema.get("title") == INLINE_ENVIRONMENT:
-        return True
-    if "$ref" in schema:
-        return _leads_to_marks(resolve(schema, root), root)
-    parts = [*schema.get("anyOf", ()), *schema.get("properties", {}).values()]
-    parts += [schema[key] for key in ("items", "additionalProperties") if isinstance(schema.get(key), dict)]
-    # all of them are looked at, so that what is known of each is complete
-    found = [_leads_to_marks(part, root) for part in parts]
-    return any(found)
 
 
 def _runs_as_it_is(spec: SpecCheck, schema: Schema) -> bool:
@@ -269,7 +193,9 @@ def _kind_of_file(spec: SpecCheck, path: KeyPath, document: Document, family: st
         # a map that tells nothing of itself may be meant
         otherwise = what.startswith(("a ", "an "))
     else:
-        otherwise = claimed.family != fallback.family and _says_otherwise(document, claimed)
+        otherwise = claimed.family != fallback.family and (
+            _says_otherwise(document, claimed) or _fits_better(spec, path, document, (kind, claimed))
+        )
     if otherwise:
         message = f"'{dotted(path)}': {document.source} is {what}, {with_article(fallback.family)} is expected"
         spec.error("wrong_file", path, message, hint=f"name the file of {with_article(fallback.title)}")
@@ -289,3 +215,22 @@ def _is_left_to_component(spec: SpecCheck, path: KeyPath) -> bool:
 def _says_otherwise(document: Document, claimed: Kind) -> bool:
     """Whether a file clearly is of the other family: a job and a component look too much alike to be sure."""
     return claimed.family not in ("job", "component") or not _SHARED & document.data.keys()
+
+
+def _fits_better(spec: SpecCheck, path: KeyPath, document: Document, kinds: tuple[Kind, Kind]) -> bool:
+    """Whether a file that is wrong as the first kind is less so as the second: then it is the wrong file."""
+    expected, claimed = kinds
+    found = spec.look_into(path, document, expected)
+    if found is None or not _errors(found):
+        return False
+    other = check_document(document, claimed, spec.options, spec.library, trail=(*spec.trail, document.place))
+    if _errors(other) >= _errors(found):
+        return False
+    del spec.nested[document.place, expected.name]
+    return True
+
+
+def _errors(spec: SpecCheck) -> int:
+    """How many errors a nested file has; its own name does not count there."""
+    own = (spec.document.source, "name")
+    return sum(1 for found in spec.problems if found.severity == ERROR and (found.source, found.path) != own)

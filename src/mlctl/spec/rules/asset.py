@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from mlctl.errors import InvalidSpecError, MlctlError
 from mlctl.spec.check import SpecCheck
-from mlctl.spec.document import Document, dotted
+from mlctl.spec.document import dotted
 from mlctl.spec.environment import EnvironmentReading
-from mlctl.spec.paths import absolute, beside
 from mlctl.spec.problems import Problem
-from mlctl.spec.references import DATASTORE, FILE, LOCAL, parse
+from mlctl.spec.references import DATASTORE, parse
+from mlctl.spec.rules.local_data import check_local_data, shape_of
 from mlctl.spec.rules.model import check_model
 from mlctl.spec.rules.names import ASSET, check_name
 from mlctl.spec.rules.parts import is_placeholder, part, text
@@ -81,56 +80,15 @@ def _check_data(spec: SpecCheck) -> None:
     """The type of data goes with what stands at a local path."""
     _check_data_name(spec)
     given = text(spec, "path")
-    if given is None or not spec.options.paths:
+    if given is None or not spec.is_sound(("type",)):
         return
-    reference = parse(given)
-    if reference.kind not in (LOCAL, FILE):
-        return
-    place = absolute(spec.document, reference.path or "")
-    kind = text(spec, "type") or "uri_folder"
-    there = spec.library.kind_of(place)
-    wanted = "file" if kind == "uri_file" else "folder"
-    if there is not None and there != wanted:
-        _tell_mismatch(spec, given, kind, there)
-    elif kind == "mltable" and there == "folder":
-        if spec.library.kind_of(place / "MLTable") != "file":
-            message = f"'path': there is no MLTable file in '{given}'"
-            hint = "add the file MLTable to the folder, or write 'type: uri_folder'"
-            spec.error("missing_path", ("path",), message, value=given, hint=hint)
-        else:
-            _check_mltable(spec, f"{reference.path}/MLTable")
-
-
-def _tell_mismatch(spec: SpecCheck, given: str, kind: str, there: str) -> None:
-    message = f"'path': '{given}' is a {there}, type {kind} is a {'file' if there == 'folder' else 'folder'}"
-    if text(spec, "type") is None:
-        message = f"'path': '{given}' is a {there}, and without a type it must be a folder"
-    better = "uri_folder" if there == "folder" else "uri_file"
-    hint = f"write 'type: {better}', or name a {'file' if there == 'folder' else 'folder'}"
-    if kind == "mltable":
-        hint = "name the folder that holds the file MLTable"
-    spec.error("wrong_path", ("path",), message, value=given, hint=hint)
-
-
-def _check_mltable(spec: SpecCheck, name: str) -> None:
-    """An MLTable file is YAML and has paths."""
-    table = _read(spec, name)
-    if table is None:
-        return
-    if not isinstance(table.data, dict) or not isinstance(table.data.get("paths"), list):
-        message = f"{table.source} has no list of 'paths'"
-        hint = "write 'paths:' with '- file: ./a.csv', '- folder: …' or '- pattern: …'"
-        spec.problems.append(table.problem("missing_key", ("paths",), message, hint=hint))
-
-
-def _read(spec: SpecCheck, name: str) -> Document | None:
-    try:
-        return spec.library.read(absolute(spec.document, name), source=beside(spec.document, name))
-    except InvalidSpecError as error:
-        spec.problems += error.problems
-    except MlctlError as error:
-        spec.error("missing_path", ("path",), error.message, value=name, hint=error.hint)
-    return None
+    kind = text(spec, "type")
+    if kind is None and shape_of(spec, given) == "file":
+        message = f"'path': '{given}' is a file, and without a type it must be a folder"
+        hint = "write 'type: uri_file', or name the folder"
+        spec.error("wrong_path", ("path",), message, value=given, hint=hint)
+    elif kind is not None:
+        check_local_data(spec, ("path",), given, kind)
 
 
 def _check_import(spec: SpecCheck) -> None:

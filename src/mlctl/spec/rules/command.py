@@ -13,7 +13,7 @@ from mlctl.spec.check import SpecCheck
 from mlctl.spec.document import KeyPath, dotted
 from mlctl.spec.rules.ports import check_inputs, check_outputs, declared
 
-_VARIABLE_NAME = re.compile(r"[^=\s\0]+")
+_VARIABLE_NAME = r"[^=\s\0]+"
 
 
 def check_command_job(spec: SpecCheck) -> None:
@@ -46,7 +46,7 @@ def check_variables(spec: SpecCheck, path: KeyPath, names: Mapping[str, Collecti
         return
     for key, name, value in variable_items(given):
         here: KeyPath = (*place, key)
-        if not _VARIABLE_NAME.fullmatch(name):
+        if not re.fullmatch(_VARIABLE_NAME, name):
             message = f"'{dotted(here)}': '{name}' cannot be the name of a variable"
             spec.error("invalid_name", here, message, value=name, hint="use letters, digits and '_'", on_key=True)
         text = "" if value is None else str(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mlctl.spec.bindings import position_of
 from mlctl.spec.check import SpecCheck
 from mlctl.spec.document import KeyPath, dotted
 from mlctl.spec.references import find_expressions, find_optional_parts
@@ -82,20 +83,30 @@ def _check_range(spec: SpecCheck, path: KeyPath, value: Mapping[str, Any]) -> No
 
 
 def _check_guards(spec: SpecCheck, path: KeyPath) -> None:
-    """Warn of optional inputs that the command uses outside `$[[ ]]`: without a value the expression stays."""
+    """Warn of optional inputs that the command uses outside `$[[ ]]`, where without a value the expression stays; and
+    of needed ones inside, which never fall away."""
     command = spec.mapping(*path).get("command")
     if not isinstance(command, str):
         return
-    optional = {
-        name
-        for name, value in spec.mapping(*path, "inputs").items()
-        if isinstance(value, dict) and value.get("optional") is True and "default" not in value
-    }
+    here: KeyPath = (*path, "command")
+    inputs = {name: value for name, value in spec.mapping(*path, "inputs").items() if isinstance(value, dict)}
+    optional = {name for name, value in inputs.items() if value.get("optional") is True and "default" not in value}
     guarded = [(start, end) for start, end, _ in find_optional_parts(command)]
+    told: set[str] = set()
     for expression in find_expressions(command):
         name = (expression.path or "").removeprefix("inputs.")
-        if name in optional and not any(start <= expression.start < end for start, end in guarded):
-            message = f"'{dotted((*path, 'command'))}': input '{name}' is optional, but its use is not"
+        if name in optional - told and not any(start <= expression.start < end for start, end in guarded):
+            message = f"'{dotted(here)}': input '{name}' is optional, but its use is not"
             hint = f"write $[[--{name} ${{{{inputs.{name}}}}}]], so that it falls away without a value"
-            spec.warn("unguarded", (*path, "command"), message, value=name, hint=hint)
-            optional.discard(name)
+            spec.warn("unguarded", here, message, value=name, hint=hint)
+            told.add(name)
+    for start, end in guarded:
+        names = [(found.path or "").removeprefix("inputs.") for found in find_expressions(command[start:end])]
+        if names and all(name in inputs and inputs[name].get("optional") is not True for name in names):
+            if not spec.is_sound((*path, "inputs")):
+                continue
+            written = command[start:end]
+            message = f"'{dotted(here)}': {written} is always kept, since input '{names[0]}' is not optional"
+            hint = f"remove the brackets, or write 'optional: true' for '{names[0]}'"
+            at = position_of(spec.document, here, command, start, written)
+            spec.warn("optional_part", here, message, value=written, hint=hint, at=at)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mlctl.spec.check import SpecCheck
 from mlctl.spec.document import dotted
 from mlctl.spec.paths import absolute
@@ -39,7 +41,7 @@ def _check_specification(spec: SpecCheck) -> None:
     given = text(spec, *path)
     if given is None or not spec.options.paths or parse(given).kind not in (LOCAL, FILE):
         return
-    folder = absolute(spec.document, parse(given).path or "")
+    folder = Path(absolute(spec.document, parse(given).path or ""))
     there = spec.library.kind_of(folder)
     if there == "file":
         message = f"'{dotted(path)}': '{given}' is a file, the folder with {SPECIFICATION} is expected"

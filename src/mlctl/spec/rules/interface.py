@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
+
+from mlctl.spec.check import SpecCheck
+from mlctl.spec.document import KeyPath, dotted
 
 PRIMITIVES = ("string", "integer", "number", "boolean")
 DATA = ("uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model", "path")
@@ -15,8 +17,7 @@ _WIDER = {"integer": ("number", "string"), "number": ("string",), "boolean": ("s
 _TRUTH = frozenset({"true", "false"})
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(NamedTuple):
     """A declared input or output. `type` None: not known. `required`: a step must give it."""
 
     name: str
@@ -35,34 +36,43 @@ class Port:
         return self.type in DATA
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
-    """Inputs and outputs by name; None when they are not known (a component on a server). `source`: who declares
-    them."""
+class Interface(NamedTuple):
+    """Inputs and outputs by name; None when they are not known (a component on a server)."""
 
     inputs: Mapping[str, Port] | None
     outputs: Mapping[str, Port] | None
-    source: str = ""
 
 
 UNKNOWN = Interface(None, None)
 
 
-def declared_interface(data: Mapping[str, Any], source: str) -> Interface:
-    """The interface that a component's document declares."""
-    return Interface(_declared(data, "inputs"), _declared(data, "outputs"), source)
+def declared_interface(spec: SpecCheck, path: KeyPath = ()) -> Interface:
+    """The interface that the component at `path` declares."""
+    data = spec.mapping(*path)
+    return Interface(*(_known(spec, (*path, group), _declared(data, group)) for group in ("inputs", "outputs")))
 
 
-def given_interface(data: Mapping[str, Any], source: str = "") -> Interface:
-    """The interface of a job or an inline step, whose inputs and outputs are given rather than declared."""
+def given_interface(spec: SpecCheck, path: KeyPath = ()) -> Interface:
+    """The interface of the job or the inline step at `path`, whose inputs and outputs are given, not declared."""
+    data = spec.mapping(*path)
     inputs = {name: Port(name, type_given(value)) for name, value in mapping_in(data, "inputs").items()}
     outputs = {name: Port(name, _type_of_output(value)) for name, value in mapping_in(data, "outputs").items()}
-    return Interface(inputs, outputs, source)
+    return Interface(_known(spec, (*path, "inputs"), inputs), _known(spec, (*path, "outputs"), outputs))
+
+
+def _known(spec: SpecCheck, path: KeyPath, ports: dict[str, Port]) -> dict[str, Port] | None:
+    """The ports, unless all of them are wrong: then nobody knows what is there. Of a file of its own in which the key
+    is misspelt there is a mere warning, and it has none."""
+    key = dotted(path)
+    if key not in spec.refused or (spec.is_done and key in spec.misspelt):
+        return ports
+    spec.is_told(path)
+    return None
 
 
 def type_given(value: Any) -> str | None:
     """The type of an input's value: of a literal, or what a data input says it is; None when it cannot be told."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if "value" in value:
             return type_given(value["value"])
         kind = value.get("type")
@@ -140,7 +150,7 @@ def _text(value: Any) -> str:
 def _declared(data: Mapping[str, Any], group: str) -> dict[str, Port]:
     ports = {}
     for name, value in mapping_in(data, group).items():
-        declaration = value if isinstance(value, Mapping) else {}
+        declaration = value if isinstance(value, dict) else {}
         kind = declaration.get("type")
         required = group == "inputs" and declaration.get("optional") is not True and "default" not in declaration
         ports[name] = Port(name, kind if isinstance(kind, str) else None, required, declaration)
@@ -148,7 +158,7 @@ def _declared(data: Mapping[str, Any], group: str) -> dict[str, Port]:
 
 
 def _type_of_output(value: Any) -> str | None:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         kind = value.get("type", "uri_folder")
         return kind if isinstance(kind, str) else None
     return None
@@ -157,4 +167,4 @@ def _type_of_output(value: Any) -> str | None:
 def mapping_in(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """The map under a key; empty when there is none, or something else."""
     value = data.get(key)
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-from mlctl.entities.job import JOB_NAME
 from mlctl.spec.check import SpecCheck
 from mlctl.spec.rules.ports import check_outputs
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"
+"""A name is also a folder and an MLflow run id; MLflow's own rule is the narrower of the two."""
 
 
 def check_job(spec: SpecCheck) -> None:
@@ -14,7 +16,7 @@ def check_job(spec: SpecCheck) -> None:
     if spec.kind.name in ("finetuningJob", "distillationJob"):
         check_outputs(spec, ("outputs",))
     name = spec.data.get("name")
-    if isinstance(name, str) and not JOB_NAME.fullmatch(name):
+    if isinstance(name, str) and not re.fullmatch(_NAME, name):
         usable = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:255]
         hint = f"such as '{usable}'" if usable else "such as 'try-1'"
         message = (

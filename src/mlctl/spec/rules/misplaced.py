@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from mlctl.spec.check import SpecCheck
 
 _KUBERNETES_ONLY = "is for type: kubernetes; a managed deployment has what its instance_type has"
@@ -54,4 +52,4 @@ def check_misplaced(spec: SpecCheck) -> None:
     elsewhere = _ELSEWHERE.get(spec.kind.name, {})
     for index, found in enumerate(spec.problems):
         if found.code == "unknown_key" and found.path in elsewhere and found.source == spec.document.source:
-            spec.problems[index] = replace(found, hint=f"'{found.path}' {elsewhere[found.path]}")
+            spec.problems[index] = found._replace(hint=f"'{found.path}' {elsewhere[found.path]}")

@@ -60,7 +60,7 @@ def _local(spec: SpecCheck, path: KeyPath) -> Path | None:
     if given is None or not spec.options.paths:
         return None
     reference = parse(given)
-    return absolute(spec.document, reference.path or "") if reference.kind in (LOCAL, FILE) else None
+    return Path(absolute(spec.document, reference.path or "")) if reference.kind in (LOCAL, FILE) else None
 
 
 def _deeper(spec: SpecCheck, folder: Path) -> str:

@@ -11,10 +11,8 @@ from mlctl.spec.rules.times import check_length, check_time
 
 SPARK_VERSIONS = ("3.4", "3.5")
 
-_EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
-_DEPLOYMENT = re.compile(
-    r"azureml:[^:/@\s]+:[^:/@\s]+|(?:azureml:)?/?subscriptions/.+/deployments/[^/]+/?", re.IGNORECASE
-)
+_EMAIL = r"[^\s@]+@[^\s@]+\.[^\s@]+"
+_DEPLOYMENT = r"(?i)azureml:[^:/@\s]+:[^:/@\s]+|(?:azureml:)?/?subscriptions/.+/deployments/[^/]+/?"
 _NEED_DATA = ("data_drift", "data_quality", "prediction_drift", "feature_attribution_drift")
 
 _SHARES = frozenset(
@@ -60,7 +58,7 @@ def _check_target(spec: SpecCheck, path: KeyPath) -> bool:
     """Whether a deployment is named, or something that is told to be none."""
     key: KeyPath = (*path, "endpoint_deployment_id")
     name = text(spec, *key)
-    if name is not None and not _DEPLOYMENT.fullmatch(name) and not is_placeholder(name):
+    if name is not None and not re.fullmatch(_DEPLOYMENT, name) and not is_placeholder(name):
         message = f"'{dotted(key)}': '{name}' does not name a deployment"
         spec.error("invalid_reference", key, message, value=name, hint="write azureml:<endpoint>:<deployment>")
     return has(spec, *key)
@@ -132,7 +130,7 @@ def _check_emails(spec: SpecCheck, path: KeyPath) -> None:
     if emails == []:
         spec.error("empty_value", path, f"'{dotted(path)}' is empty", hint="add an address, or remove the key")
     for index, email in enumerate(emails or ()):
-        if isinstance(email, str) and not _EMAIL.fullmatch(email) and not is_placeholder(email):
+        if isinstance(email, str) and not re.fullmatch(_EMAIL, email) and not is_placeholder(email):
             key: KeyPath = (*path, index)
             hint = "write name@example.com"
             spec.error("invalid_value", key, f"'{dotted(key)}': '{email}' is not an address", value=email, hint=hint)

@@ -15,47 +15,51 @@ class NameRule(NamedTuple):
     """What a name looks like. `words` says it to a person."""
 
     of: str
-    pattern: re.Pattern[str]
+    pattern: str
     words: str
+
+    def takes(self, name: str) -> bool:
+        """Whether a name is as the rule wants it."""
+        return re.fullmatch(self.pattern, name) is not None
 
 
 ENDPOINT = NameRule(
     "endpoint",
-    re.compile(r"[A-Za-z][A-Za-z0-9-]{1,30}[A-Za-z0-9]"),
+    r"[A-Za-z][A-Za-z0-9-]{1,30}[A-Za-z0-9]",
     "3 to 32 letters, digits and dashes, a letter first and no dash last",
 )
 DEPLOYMENT = ENDPOINT._replace(of="deployment")
 BATCH_DEPLOYMENT = NameRule(
     "deployment",
-    re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?"),
+    r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?",
     "letters, digits, dashes and underscores, a letter or a digit first and last",
 )
 WORKSPACE = NameRule(
     "workspace",
-    re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}"),
+    r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}",
     "3 to 33 letters, digits, dashes and underscores, a letter or a digit first",
 )
 REGISTRY = WORKSPACE._replace(of="registry")
 COMPUTE = NameRule(
     "compute",
-    re.compile(r"[A-Za-z][A-Za-z0-9-]{0,30}[A-Za-z0-9]"),
+    r"[A-Za-z][A-Za-z0-9-]{0,30}[A-Za-z0-9]",
     "2 to 32 letters, digits and dashes, a letter first and no dash last",
 )
-DATASTORE = NameRule("datastore", re.compile(r"[A-Za-z0-9_]{1,255}"), "letters, digits and underscores")
+DATASTORE = NameRule("datastore", r"[A-Za-z0-9_]{1,255}", "letters, digits and underscores")
 ASSET = NameRule(
     "asset",
-    re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"),
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}",
     "letters, digits, dots, dashes and underscores, a letter or a digit first",
 )
 SCHEDULE = NameRule(
     "schedule",
-    re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}"),
+    r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}",
     "letters, digits, dashes, dots and underscores",
 )
 CONNECTION = SCHEDULE._replace(of="connection")
 SERVERLESS = NameRule(
     "serverless endpoint",
-    re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,51}"),
+    r"[A-Za-z0-9][A-Za-z0-9-]{0,51}",
     "up to 52 letters, digits and dashes, a letter or a digit first",
 )
 
@@ -63,7 +67,7 @@ SERVERLESS = NameRule(
 def check_name(spec: SpecCheck, path: KeyPath, rule: NameRule, *, filled_in: bool = False) -> None:
     """A name is what Azure takes. A `<placeholder>` is a warning, or an error where az itself wants it `filled_in`."""
     name = text(spec, *path)
-    if name is None or rule.pattern.fullmatch(name) or "${{" in name:
+    if name is None or rule.takes(name) or "${{" in name:
         return
     if is_placeholder(name):
         message = f"'{dotted(path)}' is still to be filled in: '{name}'"
@@ -82,6 +86,6 @@ def proposal(name: str, rule: NameRule) -> str | None:
     """A name close to the one at hand that the rule takes; None when there is none."""
     for joint in "-_":
         tried = re.sub(r"[^A-Za-z0-9]+", joint, name).strip("-_")
-        if rule.pattern.fullmatch(tried):
+        if rule.takes(tried):
             return tried
     return None

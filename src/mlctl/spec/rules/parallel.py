@@ -11,7 +11,7 @@ from mlctl.spec.references import find_expressions
 from mlctl.spec.rules.command import check_expressions, check_resources, check_variables
 from mlctl.spec.rules.ports import check_inside
 
-_BATCH_SIZE = re.compile(r"\d+([kKmMgG][bB])?|\$\{\{.*\}\}")
+_BATCH_SIZE = r"\d+([kKmMgG][bB])?|\$\{\{.*\}\}"
 
 
 def check_parallel(spec: SpecCheck, path: KeyPath, names: Mapping[str, Collection[str]]) -> None:
@@ -27,7 +27,7 @@ def check_parallel(spec: SpecCheck, path: KeyPath, names: Mapping[str, Collectio
     _check_rows(spec, (*path, "task", "append_row_to"), names)
     check_inside(spec, (*path, "task", "entry_script"), spec.mapping(*path, "task").get("code"))
     size = spec.mapping(*path).get("mini_batch_size")
-    if isinstance(size, str) and not _BATCH_SIZE.fullmatch(size.strip()):
+    if isinstance(size, str) and not re.fullmatch(_BATCH_SIZE, size.strip()):
         message = f"'{dotted((*path, 'mini_batch_size'))}' cannot be '{size}'"
         hint = "write a number of files such as '10', or a size such as '10kb' or '1mb'"
         spec.error("invalid_value", (*path, "mini_batch_size"), message, value=size, hint=hint)

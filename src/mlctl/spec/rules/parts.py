@@ -7,21 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mlctl.spec.check import SpecCheck
-from mlctl.spec.document import KeyPath, dotted
+from mlctl.spec.document import KeyPath, dotted, value_at
 from mlctl.spec.problems import INCOMPLETE
 
-_PLACEHOLDER = re.compile(r"<[^<>]*>|\$\{?[A-Za-z_]\w*\}?|\{\{|@@")
+_PLACEHOLDER = r"<[^<>]*>|\$\{?[A-Za-z_]\w*\}?|\{\{|@@"
 
 
 def raw(spec: SpecCheck, *path: str | int) -> Any:
     """The value at a path, sound or not; None when there is none."""
-    here: Any = spec.data
-    for step in path:
-        if isinstance(step, int):
-            here = here[step] if isinstance(here, list) and step < len(here) else None
-        else:
-            here = here.get(step) if isinstance(here, Mapping) else None
-    return here
+    return value_at(spec.data, path)
 
 
 def part(spec: SpecCheck, *path: str | int) -> Any:
@@ -45,19 +39,19 @@ def number(spec: SpecCheck, *path: str | int) -> float | None:
 def has(spec: SpecCheck, *path: str | int) -> bool:
     """Whether a key stands in the document, with whatever value."""
     above = raw(spec, *path[:-1])
-    return path[-1] in above if isinstance(above, Mapping) else raw(spec, *path) is not None
+    return path[-1] in above if isinstance(above, dict) else raw(spec, *path) is not None
 
 
 def maps_in(spec: SpecCheck, *path: str | int) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
     """Path and map of each map in the list or the map at a path."""
     here = raw(spec, *path)
     members: Iterable[tuple[str | int, Any]] = ()
-    if isinstance(here, Mapping):
+    if isinstance(here, dict):
         members = here.items()
     elif isinstance(here, list):
         members = enumerate(here)
     for key, value in members:
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             yield (*path, key), value
 
 
@@ -81,7 +75,7 @@ def leave_to_option(spec: SpecCheck, path: KeyPath, *, option: str, message: str
 
 def is_placeholder(value: str) -> bool:
     """Whether a text holds a `<name>`, `${NAME}`, `$NAME` or `{{name}}` that somebody is still to fill in."""
-    return _PLACEHOLDER.search(value) is not None
+    return re.search(_PLACEHOLDER, value) is not None
 
 
 class Range(NamedTuple):

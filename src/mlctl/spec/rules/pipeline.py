@@ -12,6 +12,7 @@ from mlctl.spec.rules.automl import check_automl_body
 from mlctl.spec.rules.command import check_command, check_expressions, check_resources
 from mlctl.spec.rules.component import check_component_body, check_ports
 from mlctl.spec.rules.interface import Interface, declared_interface, given_interface
+from mlctl.spec.rules.loops import check_loop
 from mlctl.spec.rules.parallel import check_parallel
 from mlctl.spec.rules.ports import check_inputs, check_outputs, declared
 from mlctl.spec.rules.spark import check_conf, check_entry, check_place
@@ -20,7 +21,7 @@ from mlctl.spec.rules.sweep import check_search
 from mlctl.spec.rules.wiring import Wiring, job_ports
 
 _MOST_NAMES = 10
-_STEP_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_STEP_NAME = r"[a-z_][a-z0-9_]*"
 
 
 def check_pipeline(spec: SpecCheck) -> None:
@@ -45,19 +46,23 @@ def check_pipeline(spec: SpecCheck) -> None:
         if spec.is_sound((*step.path, "type")):
             _check_body(spec, step)
             wiring.check_step(step)
+            if step.type == "do_while":
+                check_loop(spec, step, steps)
     _check_circles(spec, wiring.edges)
     _warn_of_unfilled(spec, wiring)
     _check_settings(spec, steps)
-    if is_job and not _has_compute(spec):
-        for path in _steps_without_compute(steps):
+    lacking = _steps_without_compute(steps) if is_job else []
+    if lacking and not _has_compute(spec):
+        for path in lacking:
             message = f"'{dotted(path)}' is missing, and the pipeline has no default_compute"
             spec.error("missing_key", path, message, hint="add 'settings: {default_compute: azureml:<name>}'")
 
 
 def _parent(spec: SpecCheck, *, is_job: bool) -> Interface:
     if not is_job:
-        return declared_interface(spec.data, spec.document.source)
-    return Interface(job_ports(spec.mapping("inputs")), given_interface(spec.data).outputs)
+        return declared_interface(spec)
+    given = given_interface(spec)
+    return Interface(None if given.inputs is None else job_ports(spec.mapping("inputs")), given.outputs)
 
 
 def _check_whole(spec: SpecCheck) -> None:
@@ -68,23 +73,21 @@ def _check_whole(spec: SpecCheck) -> None:
     nested = spec.files.get(("component",))
     if nested is None:
         return
-    interface = declared_interface(nested.data, nested.document.source)
-    step = Step("pipeline", (), spec.data, "pipeline", "component", interface, nested)
+    step = Step("pipeline", (), spec.data, "pipeline", "component", declared_interface(nested), nested)
     given = Wiring(spec, {}, Interface({}, {}))
     given.check_given(step)
-    if not _has_compute(spec):
-        for path in _steps_without_compute(steps_of(nested)):
-            message = f"'{dotted(path)}' of {nested.document.source} is missing, and this job has no default_compute"
-            spec.error("missing_key", ("compute",), message, hint="add 'compute: azureml:<name>'")
-            break
+    lacking = _steps_without_compute(steps_of(nested))
+    if lacking and not _has_compute(spec):
+        message = f"'{dotted(lacking[0])}' of {nested.document.source} is missing, and this job has no default_compute"
+        spec.error("missing_key", ("compute",), message, hint="add 'compute: azureml:<name>'")
 
 
 def _check_name(spec: SpecCheck, step: Step) -> None:
-    if not _STEP_NAME.fullmatch(step.name):
+    if not re.fullmatch(_STEP_NAME, step.name):
         message = f"'{step.name}' cannot be the name of a step"
         usable = re.sub(r"[^a-z0-9_]+", "_", step.name.lower()).strip("_")
         hint = "use lower-case letters, digits and '_', and start with a letter"
-        if _STEP_NAME.fullmatch(usable):
+        if re.fullmatch(_STEP_NAME, usable):
             hint += f", such as '{usable}'"
         spec.error("invalid_name", step.path, message, value=step.name, hint=hint, on_key=True)
 
@@ -126,9 +129,18 @@ def _spark_component(spec: SpecCheck, step: Step) -> None:
     check_place(spec, step.path)
     component = step.data.get(step.holder or "")
     held = step.nested.data if step.nested is not None else component
-    if "conf" in step.data or isinstance(held, Mapping):
-        conf = held.get("conf") if isinstance(held, Mapping) else None
-        check_conf(spec, step.path, otherwise=conf if isinstance(conf, Mapping) else None)
+    if "conf" in step.data or isinstance(held, dict):
+        conf = held.get("conf") if isinstance(held, dict) else None
+        check_conf(spec, step.path, otherwise=conf if isinstance(conf, dict) else None)
+
+
+def _command_component(spec: SpecCheck, path: KeyPath) -> None:
+    _resources(spec, path)
+    for key in ("command", "code", "environment"):
+        if key in spec.mapping(*path):
+            here: KeyPath = (*path, key)
+            message = f"'{dotted(here)}' is ignored, the step runs its component"
+            spec.warn("ignored", here, message, hint=f"remove '{key}', or 'component'", on_key=True)
 
 
 def _resources(spec: SpecCheck, path: KeyPath) -> None:
@@ -137,7 +149,7 @@ def _resources(spec: SpecCheck, path: KeyPath) -> None:
 
 _BODIES: dict[tuple[str, bool], Callable[[SpecCheck, KeyPath], None]] = {
     ("command", False): _inline_command,
-    ("command", True): _resources,
+    ("command", True): _command_component,
     ("parallel", False): _inline_parallel,
     ("parallel", True): _resources,
     ("spark", False): _inline_spark,
@@ -196,7 +208,9 @@ def _check_settings(spec: SpecCheck, steps: Mapping[str, Step]) -> None:
 
 
 def _has_compute(spec: SpecCheck) -> bool:
-    return "compute" in spec.data or "default_compute" in spec.mapping("settings")
+    """Whether there is a place for steps without one of their own; one that is misspelt was meant."""
+    given = "compute" in spec.data or "default_compute" in spec.mapping("settings")
+    return given or any([spec.is_told(("compute",)), spec.is_told(("settings", "default_compute"))])
 
 
 def _has_place(step: Step) -> bool:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mlctl.spec.bindings import macro_problems
 from mlctl.spec.check import SpecCheck
-from mlctl.spec.document import KeyPath, dotted
+from mlctl.spec.document import KeyPath, dotted, value_at
 from mlctl.spec.paths import absolute
 from mlctl.spec.references import FILE, LOCAL, parse
+from mlctl.spec.rules.local_data import check_local_data, shape_of
 
 PORT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -60,7 +62,7 @@ def check_inside(spec: SpecCheck, path: KeyPath, code: Any) -> None:
         # it may be among those
         return
     reference = parse(code)
-    folder = absolute(spec.document, reference.path or "")
+    folder = Path(absolute(spec.document, reference.path or ""))
     if reference.kind not in (LOCAL, FILE) or spec.library.kind_of(folder) != "folder":
         return
     if spec.library.kind_of(folder / file) is None:
@@ -71,7 +73,13 @@ def check_inside(spec: SpecCheck, path: KeyPath, code: Any) -> None:
 class _Anything(list[str]):
     """Names that are not known, since what declares them is wrong itself: each counts as declared."""
 
+    def __init__(self, spec: SpecCheck, path: KeyPath) -> None:
+        super().__init__(spec.mapping(*path))
+        self.spec, self.path = spec, path
+
     def __contains__(self, name: object) -> bool:
+        # to be asked for makes a misspelt group an error
+        self.spec.is_told(self.path)
         return True
 
 
@@ -81,9 +89,8 @@ def declared(spec: SpecCheck, path: KeyPath = ()) -> dict[str, list[str]]:
 
 
 def _names(spec: SpecCheck, path: KeyPath) -> list[str]:
-    names = list(spec.mapping(*path))
-    broken = spec.mapping(*path[:-1]).get(str(path[-1]), names) is None or dotted(path) in spec.refused
-    return _Anything(names) if broken else names
+    is_empty = path[-1] in spec.mapping(*path[:-1]) and value_at(spec.data, path) is None
+    return _Anything(spec, path) if is_empty or dotted(path) in spec.refused else list(spec.mapping(*path))
 
 
 def _check_missing_path(spec: SpecCheck, path: KeyPath, value: Mapping[str, Any], *, needs_path: bool) -> None:
@@ -101,24 +108,9 @@ def _check_missing_path(spec: SpecCheck, path: KeyPath, value: Mapping[str, Any]
 
 def _check_data(spec: SpecCheck, path: KeyPath, value: Mapping[str, Any]) -> None:
     """The type of a data input against what its local path leads to."""
-    reference = parse(value["path"])
-    if reference.kind not in (LOCAL, FILE) or not spec.options.paths:
-        return
-    here, text = (*path, "path"), reference.path or ""
-    place = absolute(spec.document, text)
-    kind, wanted = spec.library.kind_of(place), value.get("type")
-    if kind is None:
-        return
-    if wanted is None and kind == "file":
+    here, given, kind = (*path, "path"), value["path"], value.get("type")
+    if isinstance(kind, str):
+        check_local_data(spec, here, given, kind)
+    elif shape_of(spec, given) == "file":
         message = f"'{dotted(path)}' is a file and has no type, taken as uri_file"
         spec.warn("guessed", here, message, hint="add 'type: uri_file'")
-    elif wanted == "uri_file" and kind == "folder":
-        message = f"'{dotted(here)}' is a folder, but the type is uri_file"
-        spec.error("wrong_type", here, message, value=text, hint="write 'type: uri_folder', or name the file")
-    elif wanted in ("uri_folder", "mltable") and kind == "file":
-        message = f"'{dotted(here)}' is a file, but the type is {wanted}"
-        hint = "write 'type: uri_file', or name the folder" if wanted == "uri_folder" else "name the folder with it"
-        spec.error("wrong_type", here, message, value=text, hint=hint)
-    elif wanted == "mltable" and spec.library.kind_of(place / "MLTable") != "file":
-        message = f"'{dotted(here)}': there is no file MLTable in '{text}'"
-        spec.error("missing_path", here, message, value=text, hint="add the file, or write 'type: uri_folder'")

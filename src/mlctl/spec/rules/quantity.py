@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi|E|Ei|[eE][+-]?\d{1,3})?")
+_QUANTITY = r"(\d+(?:\.\d*)?|\.\d+)(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi|E|Ei|[eE][+-]?\d{1,3})?"
 _FACTORS = {
     "m": 1e-3,
     **{unit: 1000.0**power for power, unit in enumerate("kMGTPE", start=1)},
@@ -14,7 +14,7 @@ _FACTORS = {
 
 def quantity(text: str) -> float | None:
     """The amount that a text means; None when it means none."""
-    found = _QUANTITY.fullmatch(text.strip())
+    found = re.fullmatch(_QUANTITY, text.strip())
     if found is None:
         return None
     amount, unit = found.groups()

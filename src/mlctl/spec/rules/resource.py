@@ -8,9 +8,7 @@ from mlctl.spec.check import SpecCheck
 from mlctl.spec.document import KeyPath, dotted
 from mlctl.spec.rules.parts import is_placeholder, text
 
-_ID = re.compile(
-    r"(?:azureml:)?/?subscriptions/[^/]+/resourcegroups/[^/]+/providers/([^/]+(?:/[^/]+)+)/?", re.IGNORECASE
-)
+_ID = r"(?i)(?:azureml:)?/?subscriptions/[^/]+/resourcegroups/[^/]+/providers/([^/]+(?:/[^/]+)+)/?"
 
 
 def check_resource_id(spec: SpecCheck, path: KeyPath, *types: str, fill: bool = True) -> None:
@@ -21,7 +19,7 @@ def check_resource_id(spec: SpecCheck, path: KeyPath, *types: str, fill: bool = 
     given = text(spec, *path)
     if given is None or "${{" in given:
         return
-    found = _ID.fullmatch(given)
+    found = re.fullmatch(_ID, given)
     wanted = types[0] if types else "<provider>/<type>"
     hint = f"write /subscriptions/<id>/resourceGroups/<group>/providers/{wanted}/<name>"
     if found is None:

@@ -36,10 +36,10 @@ def _check_script(spec: SpecCheck, path: KeyPath, code: str, script: str) -> Non
     reference = parse(code)
     if reference.kind not in (LOCAL, FILE) or not spec.options.paths:
         return
-    folder = absolute(spec.document, reference.path or "")
+    folder = Path(absolute(spec.document, reference.path or ""))
     if spec.library.kind_of(folder) != "folder":
         return
-    place = absolute(spec.document, str(folder / script))
+    place = Path(absolute(spec.document, str(folder / script)))
     if spec.library.kind_of(place) != "file":
         message = f"'{path[-1]}': there is no file '{script}' in '{code}'"
         match = closest(Path(script).name, _scripts(folder))

@@ -9,7 +9,6 @@ problems that other rules told about the same line.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -68,7 +67,7 @@ def plain_secrets(document: Document) -> list[Problem]:
             hint = "take it out of the file, and renew it: it may have been read already"
             at = (number, line.find(secret) + 1)
             found = Problem("plain_secret", "", message, hint=hint, source=document.source, line=at[0], column=at[1])
-            problems.append(replace(found, excerpt=line.replace(secret, masked(secret))))
+            problems.append(found._replace(excerpt=line.replace(secret, masked(secret))))
     return problems[:MOST_SECRETS]
 
 
@@ -148,13 +147,13 @@ def _problem(spec: SpecCheck, secret: _Secret, lines: list[str]) -> Problem:
     place = _place_of(spec, secret, lines)
     found = spec.document.problem("plain_secret", secret.path, message, hint=_HINT.format(path=path), at=place)
     if place is not None:
-        found = replace(found, excerpt=lines[place[0] - 1].rstrip("\r"))
+        found = found._replace(excerpt=lines[place[0] - 1].rstrip("\r"))
     elif secret.text not in (found.excerpt or ""):
         # written in another way there (escapes, several lines): what cannot be masked is not shown
-        found = replace(found, excerpt=None)
+        found = found._replace(excerpt=None)
     if is_dummy(secret.text):
         message = f"'{path}' holds what looks like a stand-in for a secret: {shown}"
-        found = replace(found, message=message, severity=WARNING)
+        found = found._replace(message=message, severity=WARNING)
     return _cleaned(found, secret.text)
 
 
@@ -186,8 +185,7 @@ def _cleaned(problem: Problem, secret: str) -> Problem:
     value = problem.value
     if secret in str(value):
         value = None
-    return replace(
-        problem,
+    return problem._replace(
         message=clean(problem.message) or "",
         hint=clean(problem.hint),
         expected=clean(problem.expected),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlctl.spec.check import SpecCheck
 from mlctl.spec.document import KeyPath
@@ -23,8 +22,7 @@ _TYPES = {"pipelineComponent": "pipeline", "parallelComponent": "parallel", "spa
 _HOLDERS = {"sweep": "trial"}
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One step. `type`: command when absent. `holder`: the key that has its component, when it has one.
 
     `nested`: the check of the component's file, None when it is no file.
@@ -46,19 +44,19 @@ class Step:
     @property
     def has_inline_component(self) -> bool:
         """Whether the component is written out in the step."""
-        return self.holder is not None and isinstance(self.data.get(self.holder), Mapping)
+        return self.holder is not None and isinstance(self.data.get(self.holder), dict)
 
 
 def steps_of(spec: SpecCheck) -> dict[str, Step]:
     """The steps of a pipeline by name, in the order of the file."""
-    return {name: _step(spec, name, data) for name, data in spec.mapping("jobs").items() if isinstance(data, Mapping)}
+    return {name: _step(spec, name, data) for name, data in spec.mapping("jobs").items() if isinstance(data, dict)}
 
 
 def texts_of(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     """Every text within a value, with its path."""
     if isinstance(value, str):
         yield path, value
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         for key, item in value.items():
             yield from texts_of(item, (*path, key))
     elif isinstance(value, list):
@@ -72,16 +70,16 @@ def _step(spec: SpecCheck, name: str, data: Mapping[str, Any]) -> Step:
     path: KeyPath = ("jobs", name)
     holder = _HOLDERS.get(kind, "component")
     if holder not in data:
-        interface = UNKNOWN if kind in CONTROL_FLOW else given_interface(data)
+        interface = UNKNOWN if kind in CONTROL_FLOW else given_interface(spec, path)
         return Step(name, path, data, kind, None, interface)
     component = data[holder]
     nested = spec.files.get((*path, holder))
     if nested is not None:
         # a step that does not say what it is, is what its component is
         kind = kind if "type" in data else _TYPES.get(nested.kind.name, kind)
-        interface = declared_interface(nested.data, nested.document.source)
-    elif isinstance(component, Mapping):
-        interface = declared_interface(component, spec.document.source)
+        interface = declared_interface(nested)
+    elif isinstance(component, dict):
+        interface = declared_interface(spec, (*path, holder))
     else:
         interface = UNKNOWN
     return Step(name, path, data, kind, holder, interface, nested)

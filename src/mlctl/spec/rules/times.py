@@ -11,19 +11,14 @@ from mlctl.spec.problems import closest
 from mlctl.spec.rules.parts import text
 from mlctl.spec.rules.timezones import all_names, is_iana, is_windows, windows_name
 
-_TIME = re.compile(
-    r"(\d{4})-(\d{1,2})-(\d{1,2})[T ](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.\d+)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?",
-    re.IGNORECASE,
-)
-_LENGTH = re.compile(
-    r"P(?=[\dT])(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?"
-)
+_TIME = r"(?i)(\d{4})-(\d{1,2})-(\d{1,2})[T ](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.\d+)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?"
+_LENGTH = r"P(?=[\dT])(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?"
 _PARTS = (365 * 24 * 60, 30 * 24 * 60, 7 * 24 * 60, 24 * 60, 60, 1, 1 / 60)
 
 
 def point_in_time(written: str) -> datetime | None:
     """The time that a text means; None when it is not one. Without an offset it counts as UTC."""
-    found = _TIME.fullmatch(written.strip())
+    found = re.fullmatch(_TIME, written.strip())
     if found is None:
         return None
     year, month, day, hour, minute, second = (int(group or 0) for group in found.groups()[:6])
@@ -35,7 +30,7 @@ def point_in_time(written: str) -> datetime | None:
 
 def minutes_of(written: str) -> float | None:
     """The length in minutes of a duration such as P7D or PT30M; None when it is not one."""
-    found = _LENGTH.fullmatch(written.strip())
+    found = re.fullmatch(_LENGTH, written.strip())
     if found is None:
         return None
     return sum(int(amount or 0) * factor for amount, factor in zip(found.groups(), _PARTS, strict=True))

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlctl.spec.bindings import position_of
 from mlctl.spec.check import SpecCheck
@@ -18,7 +17,6 @@ from mlctl.spec.rules.steps import Step, texts_of
 from mlctl.spec.rules.sweep import tried_values
 
 
-@dataclass(slots=True)
 class Wiring:
     """The bindings of one pipeline.
 
@@ -26,11 +24,12 @@ class Wiring:
     place of the expression. `filled`: outputs of the pipeline that a step writes.
     """
 
-    spec: SpecCheck
-    steps: Mapping[str, Step]
-    parent: Interface
-    edges: dict[str, dict[str, KeyPath]] = field(default_factory=dict)
-    filled: set[str] = field(default_factory=set)
+    def __init__(self, spec: SpecCheck, steps: Mapping[str, Step], parent: Interface) -> None:
+        self.spec = spec
+        self.steps = steps
+        self.parent = parent
+        self.edges: dict[str, dict[str, KeyPath]] = {}
+        self.filled: set[str] = set()
 
     def check_step(self, step: Step) -> None:
         """Check inputs, outputs and every other expression of a step."""
@@ -69,6 +68,8 @@ class Wiring:
     def _check_inputs(self, step: Step) -> None:
         known = step.interface.inputs if step.holder else None
         given = mapping_in(step.data, "inputs")
+        needed = {name for name, port in (known or {}).items() if port.required}
+        meant: set[str] = set()
         for name, value in given.items():
             path: KeyPath = (*step.path, "inputs", name)
             if not self.spec.is_sound(path):
@@ -77,14 +78,17 @@ class Wiring:
             if known is not None:
                 if name not in known and name.partition(".")[0] not in known:
                     what = f"component{f' of step {step.name!r}' if step.path else ''} has no input '{name}'"
+                    match = closest(name, [other for other in known if other not in given]) or closest(name, known)
                     # Azure ML lets pipelines in pipelines have inputs that nobody reads
-                    self._unknown(path, what, name, list(known), is_error=step.type != "pipeline")
+                    is_error = step.type != "pipeline" or match in needed - given.keys()
+                    self._unknown(path, what, list(known), match, is_error=is_error)
+                    meant.add(match or "")
                 target = known.get(name, target)
             self._check_value(step, path, value, target)
         if known is not None:
             names = (*given, *mapping_in(step.data, "search_space"))
             # a group is given part by part
-            offered = {*names, *(name.partition(".")[0] for name in names)}
+            offered = {*names, *(name.partition(".")[0] for name in names), *meant}
             for name, port in known.items():
                 if port.required and name not in offered:
                     self._lacks(step, port)
@@ -97,8 +101,8 @@ class Wiring:
             path: KeyPath = (*step.path, "search_space", name)
             if name not in known:
                 what = f"trial of step '{step.name}' has no input '{name}'"
-                self._unknown(path, what, name, list(known))
-            elif self.spec.is_sound(path) and isinstance(distribution, Mapping):
+                self._unknown(path, what, list(known), closest(name, known))
+            elif self.spec.is_sound(path) and isinstance(distribution, dict):
                 for key, value in tried_values(distribution):
                     reason = refuse_literal(value, known[name])
                     if reason:
@@ -112,6 +116,12 @@ class Wiring:
 
     def _lacks(self, step: Step, port: Port) -> None:
         path: KeyPath = (*step.path, "inputs", port.name)
+        beside: KeyPath = (*step.path, port.name)
+        if port.name in step.data and self.spec.retract("unknown_key", beside):
+            message = f"'{dotted(beside)}' is an input, and stands beside 'inputs'"
+            hint = f"move '{port.name}' under '{dotted(path[:-1])}'"
+            self.spec.error("missing_input", beside, message, hint=hint, on_key=True)
+            return
         kind = f" ({port.type})" if port.type else ""
         who = f"step '{step.name}'" if step.path else "the job"
         message = f"{who} lacks input '{port.name}'{kind}, its component needs it"
@@ -119,17 +129,21 @@ class Wiring:
 
     def _check_value(self, step: Step, path: KeyPath, value: Any, target: Port) -> None:
         inner, text = path, value
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             key = "value" if "value" in value else "path"
             inner, text = (*path, key), value.get(key)
         expressions = find_expressions(text) if isinstance(text, str) else []
+        told = len(self.spec.problems)
         for expression in expressions:
             source = self.source(step, inner, str(text), expression)
-            if source is not None and expression.start == 0 and expression.end == len(str(text).strip()):
+            is_whole = expression.start == 0 and expression.end == len(str(text).strip())
+            if source is not None and is_whole:
                 self._check_fit(step, inner, source, target)
+            elif not is_whole and len(self.spec.problems) == told:
+                self._warn_of_text(inner, str(text), expression)
         if expressions:
             return
-        if isinstance(value, Mapping) and "value" not in value:
+        if isinstance(value, dict) and "value" not in value:
             if target.is_primitive:
                 message = f"'{dotted(path)}' is data, {target.type} is expected"
                 self.spec.error("type_mismatch", path, message, hint="write the value itself, or bind another input")
@@ -138,6 +152,13 @@ class Wiring:
         if reason:
             message = f"'{dotted(path)}': {_shown(text)} is {reason}"
             self.spec.error("type_mismatch", inner, message, value=text, hint=_expectation(target))
+
+    def _warn_of_text(self, path: KeyPath, text: str, expression: Expression) -> None:
+        written = text[expression.start : expression.end]
+        message = f"'{dotted(path)}': {written} within a longer text is not filled in, the step gets it as it stands"
+        hint = "let the expression be the whole value, and put the text together in the command"
+        at = position_of(self.spec.document, path, text, expression.start, written)
+        self.spec.warn("unbound", path, message, value=written, hint=hint, at=at)
 
     def _check_fit(self, step: Step, path: KeyPath, source: Port, target: Port) -> None:
         literal = (source.declaration or {}).get("given")
@@ -149,6 +170,11 @@ class Wiring:
         elif not fits(source, target):
             message = f"'{dotted(path)}' is {source.type}, {target.type} is expected"
             self.spec.error("type_mismatch", path, message, hint=_expectation(target))
+        elif {source.type, target.type} == {"uri_file", "uri_folder"}:
+            # Azure ML does not look, and the step finds the one where it expects the other
+            message = f"'{dotted(path)}' is {source.type}, {target.type} is expected"
+            hint = f"give both the same type; Azure ML does not compare them, {_expectation(target)}"
+            self.spec.warn("type_mismatch", path, message, hint=hint)
         if (source.declaration or {}).get("optional") is True and source.name in (self.parent.inputs or {}):
             # a default does not make an input optional: Azure ML refuses that too
             known = step.holder is None or target.declaration is not None
@@ -162,8 +188,9 @@ class Wiring:
         for name, value in mapping_in(step.data, "outputs").items():
             path: KeyPath = (*step.path, "outputs", name)
             if known is not None and name not in known:
-                self._unknown(path, f"component of step '{step.name}' has no output '{name}'", name, list(known))
-            inner, text = ((*path, "path"), value.get("path")) if isinstance(value, Mapping) else (path, value)
+                what = f"component of step '{step.name}' has no output '{name}'"
+                self._unknown(path, what, list(known), closest(name, known))
+            inner, text = ((*path, "path"), value.get("path")) if isinstance(value, dict) else (path, value)
             if not isinstance(text, str):
                 continue
             for expression in find_expressions(text):
@@ -232,8 +259,8 @@ class Wiring:
         at = position_of(self.spec.document, place.path, place.text, place.start, place.written)
         self.spec.error(code, place.path, message, value=place.written, hint=hint, at=at)
 
-    def _unknown(self, path: KeyPath, what: str, name: str, known: list[str], *, is_error: bool = True) -> None:
-        match = closest(name, known)
+    def _unknown(self, path: KeyPath, what: str, known: list[str], match: str | None, *, is_error: bool = True) -> None:
+        name = str(path[-1])
         hint = f"did you mean '{match}'?" if match else f"it has: {_some(known)}"
         message = f"'{dotted(path)}': the {what}"
         if is_error:
@@ -242,8 +269,7 @@ class Wiring:
             self.spec.warn("unknown_port", path, message, value=name, hint=hint, on_key=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """Where an expression stands, as it is written: the value at `path` is `text`, it starts at `start`."""
 
     path: KeyPath
@@ -260,7 +286,7 @@ def job_ports(inputs: Mapping[str, Any]) -> dict[str, Port]:
     """Inputs of a pipeline job: each has a value, which is kept as `given` when it is a literal."""
     ports = {}
     for name, value in inputs.items():
-        literal = value.get("value") if isinstance(value, Mapping) else value
+        literal = value.get("value") if isinstance(value, dict) else value
         declaration = {"given": literal} if literal is not None else {}
         ports[name] = Port(name, type_given(value), declaration=declaration)
     return ports

@@ -79,14 +79,15 @@ CREATE TABLE connections (
   created_at REAL NOT NULL
 );
 
--- Images that were built from environments. registries: references under which the image was pushed, by digest.
+-- Images that were made of environments. environments: references of registered ones (JSON list). registries: the
+-- references under which it was pushed, with the digest of each (JSON map).
 CREATE TABLE images (
   fingerprint TEXT NOT NULL,
   engine TEXT NOT NULL,
   image TEXT NOT NULL,
   digest TEXT NOT NULL,
   size INTEGER NOT NULL,
-  environment TEXT,
+  environments TEXT NOT NULL,
   registries TEXT NOT NULL,
   created_at REAL NOT NULL,
   PRIMARY KEY (fingerprint, engine)

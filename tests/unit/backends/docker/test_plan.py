@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlctl.backends import docker as backend
 from mlctl.backends.docker.plan import plan_job
 from mlctl.backends.supervised.payload import Place
 from mlctl.entities.command_job import CommandJob, Distribution, Resources
 from mlctl.entities.compute import Compute
 from mlctl.entities.environment import BuildContext, Environment, Requirements
 from mlctl.environments.resolution import ResolvedEnvironment
-from mlctl.errors import InvalidSpecError, UnsupportedError
-from mlctl.settings import load
+from mlctl.errors import UnsupportedError
 
 PLACE = Place(workspace="w", folder="/ws")
 NONE = Requirements(python="3.10", packages=("numpy",), origin="conda.yml", warnings=("not for docker",))
@@ -121,16 +118,3 @@ def test_what_makes_no_sense_is_refused_with_its_line(resources: Resources, mess
 def test_an_image_name_that_is_none_is_refused() -> None:
     with pytest.raises(UnsupportedError, match=r"environment\.image: 'No Image' is not an image name"):
         _plan(ResolvedEnvironment(Requirements(), image="No Image"))
-
-
-def test_packages_without_a_pip_form_are_left_to_the_image_s_conda(tmp_path: Path) -> None:
-    settings = load(overrides={"home": str(tmp_path)}, environ={}, cwd=tmp_path)
-    conda = {"dependencies": ["python=3.10", "no-such-conda-package-of-mlctl"]}
-    job = _job(environment=Environment(image="mine:1", conda=conda))
-    resolved, error = backend._resolve(job, settings)
-    assert (resolved.conda, resolved.image) == (conda, "mine:1")
-    assert error
-    with pytest.raises(InvalidSpecError):
-        backend._resolve(_job(environment=Environment(conda=conda)), settings)
-    resolved, error = backend._resolve(_job(environment=Environment(image="python:3.9")), settings)
-    assert (resolved.image, error) == ("python:3.9", None)

@@ -68,3 +68,9 @@ def test_a_build_counts_by_its_files_and_not_by_its_place() -> None:
 
     assert node("/here", "d1") == node("/there", "d1")
     assert node("/here", "d1") != node("/here", "d2")
+
+
+def test_a_scoring_job_is_linked_to_its_deployment() -> None:
+    properties = {"azureml.endpointName": "sums", "azureml.deploymentName": "blue"}
+    assert links(properties=properties) == {"deployment": "deployment/sums/blue"}
+    assert links(properties={"azureml.endpointName": "sums"}) == {}

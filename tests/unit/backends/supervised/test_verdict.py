@@ -88,3 +88,10 @@ def test_a_refusal_keeps_code_and_hint() -> None:
     verdict = refusal(InvalidSpecError("no such package", hint="look again"))
     assert verdict.error == {"code": "invalid_spec", "message": "no such package", "hint": "look again"}
     assert "no space left" in (refusal(OSError(errno.ENOSPC, "full")).error or {})["message"]
+
+
+@pytest.mark.parametrize("before", ["", "half a line of the script"])
+def test_a_scoring_job_says_itself_why_it_failed(tmp_path: Path, before: str) -> None:
+    log = f"1 of 9 files scored\n{before}batch scoring failed: 3 files failed\n"
+    error = judge([launch(tmp_path, log=log)], [Exit(0, 1)], "failure", None).error or {}
+    assert (error["code"], error["message"]) == ("BatchScoringFailed", "batch scoring failed: 3 files failed")

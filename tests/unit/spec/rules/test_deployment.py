@@ -88,9 +88,9 @@ def test_a_server_of_its_own_decides_what_the_script_has(told: Told) -> None:
 
 
 def test_names_of_batch_deployments_are_freer() -> None:
-    assert BATCH_DEPLOYMENT.pattern.fullmatch("bd")
-    assert BATCH_DEPLOYMENT.pattern.fullmatch("my_deployment")
-    assert not BATCH_DEPLOYMENT.pattern.fullmatch("a b")
+    assert BATCH_DEPLOYMENT.takes("bd")
+    assert BATCH_DEPLOYMENT.takes("my_deployment")
+    assert not BATCH_DEPLOYMENT.takes("a b")
     assert proposal("regular_deployment", DEPLOYMENT) == "regular-deployment"
     assert proposal("x", DEPLOYMENT) is None
 

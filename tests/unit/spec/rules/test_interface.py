@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from mlctl.spec.check import SpecCheck, check_document
+from mlctl.spec.document import Document
+from mlctl.spec.kinds import KINDS
 from mlctl.spec.rules.interface import (
     Port,
     as_number,
@@ -126,6 +129,10 @@ def test_the_type_of_what_is_given(value: Any, kind: str | None) -> None:
     assert type_given(value) == kind
 
 
+def _checked(kind: str, data: dict[str, Any]) -> SpecCheck:
+    return check_document(Document(data, {}, "spec.yml"), KINDS[kind])
+
+
 def test_what_a_component_declares() -> None:
     data = {
         "inputs": {
@@ -136,17 +143,19 @@ def test_what_a_component_declares() -> None:
         },
         "outputs": {"o": {"type": "uri_file"}},
     }
-    interface = declared_interface(data, "c.yml")
+    interface = declared_interface(_checked("commandComponent", data))
     assert interface.inputs is not None
     assert interface.outputs is not None
     assert [name for name, port in interface.inputs.items() if port.required] == ["a", "d"]
     assert interface.outputs["o"].type == "uri_file"
     assert not interface.outputs["o"].required
-    assert declared_interface({"inputs": None}, "").inputs == {}
+    assert declared_interface(_checked("commandComponent", {"command": "x"})).inputs == {}
+    assert declared_interface(_checked("commandComponent", {"inputs": "x"})).inputs is None
 
 
 def test_what_a_step_gives() -> None:
-    interface = given_interface({"inputs": {"a": 1}, "outputs": {"o": {"mode": "upload"}, "p": None, "q": "x"}})
+    data = {"inputs": {"a": 1}, "outputs": {"o": {"mode": "upload"}, "p": None, "q": "x"}}
+    interface = given_interface(_checked("commandJob", data))
     assert interface.inputs is not None
     assert interface.outputs is not None
     assert interface.inputs["a"].type == "integer"

@@ -77,3 +77,10 @@ def test_data_of_a_component_has_no_default_and_text_no_range(told: Told) -> Non
         ("not_allowed", "inputs.d.default"),
         ("not_allowed", "inputs.w.max"),
     ]
+
+
+def test_a_table_that_an_input_names_is_read(told: Told) -> None:
+    job = "command: x ${{inputs.t}}\nenvironment: azureml:e:1\ninputs: {t: {type: mltable, path: table}}\n"
+    (found,) = told("commandJob", job, files={"table/MLTable": "transformations: []\n"})
+    assert (found.code, found.path) == ("missing_key", "paths")
+    assert told("commandJob", job, files={"table/MLTable": "paths: [{file: ./a.csv}]\n"}) == []

@@ -1,17 +1,17 @@
-"""What a user sees of a pull and of a build."""
+"""What a user sees of a pull, a build and a push."""
 
 from __future__ import annotations
 
 import pytest
 
-from mlctl.backends.docker import image
+from mlctl.backends.docker import messages as module
 from mlctl.backends.docker.client import RefusedError
-from mlctl.backends.docker.image import build_lines, pull_lines
+from mlctl.backends.docker.messages import build_lines, pull_lines, push_lines
 
 
 def test_pull_shows_the_end_of_each_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(image.time, "monotonic", lambda: now.__setitem__(0, now[0] + 6) or now[0])
+    monkeypatch.setattr(module.time, "monotonic", lambda: now.__setitem__(0, now[0] + 6) or now[0])
     messages = [
         {"status": "Pulling from library/python", "id": "3.11"},
         {"status": "Pulling fs layer", "progressDetail": {}, "id": "aa"},
@@ -56,3 +56,18 @@ def test_an_error_ends_a_build_behind_its_last_words() -> None:
     assert next(lines) == "last"
     with pytest.raises(RefusedError, match="non-zero code: 91"):
         next(lines)
+
+
+def test_push_shows_the_end_of_each_layer_and_keeps_the_facts() -> None:
+    facts: dict[str, object] = {}
+    messages = [
+        {"status": "The push refers to repository [r/x]"},
+        {"status": "Pushing", "progressDetail": {"current": 1}, "id": "aa"},
+        {"status": "Pushed", "progressDetail": {}, "id": "aa"},
+        {"status": "Layer already exists", "progressDetail": {}, "id": "bb"},
+        {"aux": {"Tag": "1", "Digest": "sha256:1", "Size": 5}},
+    ]
+    assert list(push_lines(messages, facts)) == ["aa: Pushed", "bb: Layer already exists"]
+    assert facts == {"Tag": "1", "Digest": "sha256:1", "Size": 5}
+    with pytest.raises(RefusedError, match="denied"):
+        list(push_lines([{"error": "denied"}], facts))

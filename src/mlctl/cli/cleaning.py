@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from mlctl.cli.command import command
 from mlctl.context import Context
 from mlctl.entities.clock import parse_duration
 from mlctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlctl.operations.cleaning import Finding, Rules
 
 
 @command(view="gc")
@@ -23,6 +26,9 @@ def gc(
     ] = False,
     caches: Annotated[
         bool, typer.Option("--caches", help="Downloads, datastore copies, environments too, unused for 30 days.")
+    ] = False,
+    images: Annotated[
+        bool, typer.Option("--images", help="Images built here that no environment has any more; needs the engine.")
     ] = False,
     older_than: Annotated[
         str | None,
@@ -48,6 +54,8 @@ def gc(
         findings = plan_cleaning(store, stores, cache, rules)
     else:
         findings = clean(store, stores, cache, rules, waiting=lambda: context.say.note("waiting for others that add"))
+    if images:
+        findings = [*findings, *_images(context, rules, plan=plan)]
     size = sum(finding.bytes for finding in findings if finding.removed)
     if plan:
         context.say.note(f"{size / 1e6:,.1f} MB would be freed; without --plan they are")
@@ -56,7 +64,28 @@ def gc(
     return [asdict(finding) for finding in findings]
 
 
-def _rules(context: Context, *, archived: bool, caches: bool) -> Any:
+def _images(context: Context, rules: Rules, *, plan: bool) -> list[Finding]:
+    from mlctl.operations.cleaning import CACHE_AGE, Finding
+    from mlctl.operations.images import ImageDesk, collect_images, unused_images
+
+    age = CACHE_AGE if rules.older_than is None else rules.older_than
+    unused = unused_images(context.store, before=context.clock.now() - age)
+    desk = ImageDesk(context.store, context.settings, context.backend)
+    gone = {} if plan else collect_images(desk, unused)
+    return [
+        Finding(
+            "image",
+            image.image,
+            1,
+            image.size,
+            "a container uses it" if gone.get(image.image) is False else "no environment has it",
+            removed=plan or gone[image.image],
+        )
+        for image in unused
+    ]
+
+
+def _rules(context: Context, *, archived: bool, caches: bool) -> Rules:
     from mlctl.operations.cleaning import Rules
 
     age = context.settings.get("gc.older_than")

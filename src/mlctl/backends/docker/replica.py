@@ -1,0 +1,81 @@
+"""`python -m mlctl.backends.docker.replica FOLDER PORT INDEX`: one replica of a deployment that is a container.
+
+Makes and starts the container that `container.json` in FOLDER describes, with its port published on loopback at PORT,
+and writes what it says to stdout. Ends when the container ends, with its exit code. On SIGTERM the container is
+stopped; whatever happens, it is removed. One that a killed replica left under the same name is removed first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from mlctl.backends.docker.client import Engine, open_engine
+from mlctl.backends.docker.refusals import explain_start
+from mlctl.backends.docker.serve import REQUEST, container_name
+from mlctl.errors import MlctlError
+from mlctl.settings import load
+
+_STOP_SECONDS = 5
+
+
+class _ToldToEnd(BaseException):
+    """SIGTERM came."""
+
+
+def main(folder: Path, port: int, index: int) -> int:
+    """Run the container until it ends; its exit code. 0 when told to end."""
+    told = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+    published = {f"{told['port']}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}]}
+    request = {**told["request"], "HostConfig": {**told["request"]["HostConfig"], "PortBindings": published}}
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        with closing(open_engine(load(environ=os.environ, cwd=folder), told["host"])) as engine:
+            return _run(engine, request, container_name(folder, index))
+    except MlctlError as error:
+        sys.stderr.write(f"{error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        return 1
+    except _ToldToEnd:
+        return 0
+
+
+def _run(engine: Engine, request: dict[str, Any], name: str) -> int:
+    engine.remove(name)
+    container = ""
+    try:
+        try:
+            container = engine.create(request, name=name)
+            engine.start(container)
+        except MlctlError as error:
+            text = error.details.get("text")
+            raise explain_start(request["Image"], str(text)) if text else error from error
+        for piece in engine.follow(container):
+            sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+        return engine.wait(container)
+    finally:
+        # once more SIGTERM must not end the clearing up
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # by its id: the name may be the next replica's by now
+        if container:
+            _clear_up(engine, container)
+
+
+def _clear_up(engine: Engine, container: str) -> None:
+    with suppress(MlctlError), closing(engine.again()) as other:
+        with suppress(MlctlError):
+            other.stop(container, _STOP_SECONDS)
+        other.remove(container)
+
+
+def _end(*_: object) -> None:
+    raise _ToldToEnd
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

@@ -1,0 +1,245 @@
+"""Deployments as containers of this machine's engine: Azure ML's inference server in an image, or an image of its own.
+
+A replica is a small process (`replica`) that stands for its container. Places, variables and labels in the container
+are those of `az ml online-deployment create --local`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from mlctl.backends.docker.arguments import parse_arguments
+from mlctl.backends.docker.client import Engine, open_engine
+from mlctl.backends.docker.image import MANAGED, ImageMaker
+from mlctl.backends.docker.refusals import explain_start
+from mlctl.backends.docker.runner import kind_of
+from mlctl.backends.served.layout import GenerationFolder, write_json
+from mlctl.backends.served.plan import SERVER, shared_plan, with_server
+from mlctl.backends.supervised.submitter import PASSED_ON, extra_patterns, matching
+from mlctl.entities.online_deployment import OnlineDeployment
+from mlctl.errors import MlctlError, NotFoundError, UnavailableError, UnsupportedError, UsageError
+from mlctl.images.dockerfile import CA_BUNDLE, ENVIRONMENT_FOLDER, ca_variables
+from mlctl.images.making import proxies, read_ca_bundle
+from mlctl.images.names import apply_mirrors
+from mlctl.images.wanted import DEFAULT_PYTHON
+from mlctl.settings import Settings
+
+if TYPE_CHECKING:
+    from mlctl.environments.resolution import ResolvedEnvironment
+
+APP, MODELS = "/var/azureml-app", "/var/azureml-app/azureml-models"
+PORT = 5001
+"""Azure ML's port of the inference server."""
+
+REQUEST = "container.json"
+"""In the folder of a generation: what `replica` needs to make the container; its owner's alone."""
+
+_FIND_SERVER = 'PATH="${AZUREML_INFERENCE_PYTHON_PATH:+$AZUREML_INFERENCE_PYTHON_PATH:}$PATH"; '
+_RUN_SERVER = f'exec azmlinfsrv --entry_script "$AML_APP_ROOT/$AZUREML_ENTRY_SCRIPT" --port {PORT}'
+_BUILD_LOG = "-c storage-initializer"
+_PATIENCE = 5.0
+
+
+def plan_deployment(
+    deployment: OnlineDeployment,
+    environment: ResolvedEnvironment,
+    mirrors: Mapping[str, str],
+    *,
+    conversion_error: str | None = None,
+) -> dict[str, Any]:
+    """What a keeper needs to run the deployment: plain data, without I/O. Arguments as `plan.plan_job`.
+
+    Raises UnsupportedError for an image name that makes no sense, and for routes that have several ports.
+    """
+    requirements, image, conda = environment.requirements, environment.image, environment.conda
+    packages = list(requirements.packages) if conda or image is None else []
+    if image is None and environment.build is None:
+        image = f"python:{requirements.python or DEFAULT_PYTHON}"
+    if not deployment.routes and (packages or conda):
+        packages, conda = with_server(packages), _conda_with_server(conda)
+    try:
+        mirrored = apply_mirrors(image, mirrors) if image else None
+    except UsageError as error:
+        where = deployment.where("environment.image")
+        raise UnsupportedError(f"{where}environment.image: {error.message}", hint=error.hint) from error
+    given = deployment.document.get("code_configuration") or {}
+    return {
+        "backend": "docker",
+        "docker": {
+            "image": mirrored,
+            "image_as_written": image,
+            "build": asdict(environment.build) if environment.build else None,
+            "conda": conda,
+            "conversion_error": conversion_error,
+            "python": requirements.python,
+            "packages": packages,
+            "origin": requirements.origin,
+            "options": parse_arguments(()),
+        },
+        "port": _port(deployment),
+        "code_name": PurePosixPath(str(given.get("code") or "code").replace("\\", "/")).name or "code",
+        "models_place": deployment.model_mount_path or MODELS,
+        "endpoint": deployment.endpoint,
+        "deployment": deployment.name,
+        **shared_plan(deployment),
+    }
+
+
+def prepare_replicas(
+    plan: dict[str, Any],
+    folder: GenerationFolder,
+    *,
+    settings: Settings,
+    log: BinaryIO,
+    model: Path | None,
+    script: str | None,
+) -> dict[str, Any]:
+    """Make the image ready; returns how a replica is started. See `served.prepare`."""
+    import sys
+
+    with closing(open_engine(settings)) as engine:
+        hint = f"all of it: mlctl online-deployment get-logs -n {plan['deployment']} -e {plan['endpoint']} {_BUILD_LOG}"
+        image = _image(engine, ImageMaker(engine, settings, settings.home / "cache", log, log_place=hint), plan)
+        request = _request(plan, folder, settings, image=image, kind=kind_of(engine.info()), model=model, script=script)
+        address = engine.candidate.address
+    write_json(folder.root / REQUEST, {"host": address, "port": plan["port"], "request": request})
+    wanted = [*PASSED_ON, *extra_patterns(settings), "PATH", "DOCKER_*", "XDG_RUNTIME_DIR", "MLCTL_HOME", "PYTHONPATH"]
+    return {
+        "argv": [sys.executable, "-m", "mlctl.backends.docker.replica", str(folder.root), "{port}", "{index}"],
+        "variables": matching(os.environ, wanted),
+        "cwd": str(folder.root),
+    }
+
+
+def container_name(folder: Path, index: int) -> str:
+    """`<endpoint>.<deployment>`, as az names it, and what tells generations, replicas and workspaces apart."""
+    endpoint, deployment, generation = folder.parents[2].name, folder.parent.name, folder.name
+    tag = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
+    return f"{endpoint}.{deployment}.{generation}.{index}-{tag}"
+
+
+def endpoint_labels(folder: Path) -> dict[str, str]:
+    """The labels of every container of the endpoint in `folder`."""
+    return {**MANAGED, "mlctl.endpoint-folder": str(folder)}
+
+
+def remove_containers(settings: Settings, folder: Path) -> None:
+    """Remove what killed replicas of the endpoint in `folder` left. Does nothing when the engine is down."""
+    with suppress(MlctlError), closing(open_engine(settings, patience=_PATIENCE)) as engine:
+        for container in engine.containers(endpoint_labels(folder)):
+            engine.remove(container)
+
+
+def _port(deployment: OnlineDeployment) -> int:
+    if not deployment.routes:
+        return PORT
+    ports = {route.port for route in deployment.routes.values()}
+    if len(ports) > 1:
+        key = "environment.inference_config"
+        raise UnsupportedError(
+            f"{deployment.where(key)}{key}: routes have the ports {', '.join(map(str, sorted(ports)))}",
+            hint="a container is asked on one port here: give all routes the same",
+        )
+    return ports.pop()
+
+
+def _conda_with_server(conda: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The conda file with the inference server among its pip packages, for images that have conda."""
+    if conda is None:
+        return None
+    listed = list(conda.get("dependencies") or [])
+    pip = [line for part in listed if isinstance(part, dict) for line in part.get("pip") or []]
+    if with_server(pip) == pip:
+        return conda
+    plain = [part for part in listed if not isinstance(part, dict)]
+    has_pip = any(str(part).startswith("pip") for part in plain)
+    return {**conda, "dependencies": [*plain, *([] if has_pip else ["pip"]), {"pip": [*pip, SERVER]}]}
+
+
+def _image(engine: Engine, maker: ImageMaker, plan: dict[str, Any]) -> str:
+    """The image, with the inference server in it unless it is a container of its own."""
+    wanted = plan["docker"]
+    image = maker.ensure(wanted, wanted["options"]["platform"]).image
+    if plan["routes"] or wanted["conda"] or wanted["packages"] or _has_server(engine, image):
+        return image
+    return maker.add(image, [SERVER])
+
+
+def _has_server(engine: Engine, image: str) -> bool:
+    """Asks a container of the image, which is removed at once."""
+    request = {
+        "Image": image,
+        "Entrypoint": ["/bin/sh"],
+        "Cmd": ["-c", f"{_FIND_SERVER}command -v azmlinfsrv"],
+        "Labels": MANAGED,
+        "HostConfig": {"NetworkMode": "none"},
+    }
+    container = ""
+    try:
+        container = engine.create(request, name=f"mlctl-look-{os.urandom(6).hex()}")
+        engine.start(container)
+        return engine.wait(container) == 0
+    except (UnavailableError, NotFoundError) as error:
+        text = error.details.get("text")
+        raise explain_start(image, str(text)) if text else error from error
+    finally:
+        if container:
+            engine.remove(container)
+
+
+def _request(
+    plan: dict[str, Any],
+    folder: GenerationFolder,
+    settings: Settings,
+    *,
+    image: str,
+    kind: Any,
+    model: Path | None,
+    script: str | None,
+) -> dict[str, Any]:
+    """The body of the engine's request, without the port of this machine."""
+    variables, mounts = dict(proxies(settings)), []
+    if model is not None:
+        variables["AZUREML_MODEL_DIR"] = str(
+            PurePosixPath(plan["models_place"], *model.relative_to(folder.models).parts)
+        )
+        mounts.append(_bind(model, variables["AZUREML_MODEL_DIR"]))
+    if script is not None:
+        place = PurePosixPath(APP, plan["code_name"])
+        variables |= {"AML_APP_ROOT": str((place / script).parent), "AZUREML_ENTRY_SCRIPT": PurePosixPath(script).name}
+        mounts.append(_bind(folder.code, str(place)))
+    if read_ca_bundle(settings) is not None:
+        variables |= ca_variables()
+        mounts.append(_bind(Path(os.path.realpath(settings.text("docker.ca_bundle") or "")), CA_BUNDLE))
+    own: dict[str, Any] = {}
+    if not plan["routes"]:
+        own = {"Entrypoint": ["/bin/sh", "-c", f"{_FIND_SERVER}{_RUN_SERVER}"], "User": kind.user, "WorkingDir": APP}
+        variables |= {"HOME": "/tmp", "PYTHONUNBUFFERED": "1"}  # in the container
+        if plan["docker"]["conda"] or plan["docker"]["packages"]:
+            variables["AZUREML_INFERENCE_PYTHON_PATH"] = f"{ENVIRONMENT_FOLDER}/bin"
+    network = settings.text("docker.network")
+    return {
+        "Image": image,
+        **own,
+        "Env": [f"{name}={value}" for name, value in {**variables, **plan["variables"]}.items()],
+        "ExposedPorts": {f"{plan['port']}/tcp": {}},
+        "Labels": {
+            **endpoint_labels(folder.root.parents[2]),
+            # what az --local writes, and tools look for
+            "azureml-local-endpoint": "",
+            "endpoint": plan["endpoint"],
+            "deployment": plan["deployment"],
+            "azureml-port": str(plan["port"]),
+        },
+        "HostConfig": {**kind.host_config, **({"NetworkMode": network} if network else {}), "Mounts": mounts},
+    }
+
+
+def _bind(source: Path, target: str) -> dict[str, Any]:
+    return {"Type": "bind", "Source": str(source), "Target": target, "ReadOnly": True}

@@ -1,0 +1,60 @@
+"""Model and scoring code of a deployment, online or batch: from its spec into the content store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlctl.assets.places import local_place
+from mlctl.assets.registration import keep_files
+from mlctl.assets.resolver import Resolver
+from mlctl.entities.asset import MODEL
+from mlctl.entities.online_deployment import ModelFiles
+from mlctl.errors import InvalidSpecError, NotFoundError
+from mlctl.spec.check import SpecCheck
+from mlctl.spec.paths import absolute
+from mlctl.spec.references import ASSET, DATASTORE, FILE, JOB_OUTPUT, LOCAL, RUN, parse
+from mlctl.store.workspaces import WorkspaceStore
+
+
+def model_of(store: WorkspaceStore, spec: SpecCheck, resolver: Resolver) -> ModelFiles | None:
+    """The model, registered or in place; its files are in the content store afterwards."""
+    given = spec.data.get("model")
+    if given is None:
+        return None
+    if isinstance(given, str):
+        reference = parse(given)
+        if reference.kind == ASSET:
+            return _registered(store, resolver, given)
+        given = {"path": given}
+    path = str(given.get("path") or "")
+    if not path:
+        raise InvalidSpecError("the model has no path", hint="add 'path: …', or name a registered model")
+    reference = parse(path)
+    kinds = (JOB_OUTPUT, RUN, DATASTORE)
+    if reference.kind == ASSET:
+        return _registered(store, resolver, path)
+    is_elsewhere = reference.kind in kinds
+    place = local_place(path, store) if is_elsewhere else Path(absolute(spec.document, reference.path or ""))
+    if reference.kind not in (LOCAL, FILE, *kinds):
+        raise NotFoundError(f"'{path}' cannot be read on this machine", hint="register the model first")
+    kept = keep_files(store, place, may_leave=reference.kind != JOB_OUTPUT)
+    kind = given.get("type") or ("mlflow_model" if (place / "MLmodel").is_file() else "custom_model")
+    return ModelFiles(
+        str(given.get("name") or spec.data["name"]), str(given.get("version") or "1"), kept.content, place.name, kind
+    )
+
+
+def code_of(store: WorkspaceStore, spec: SpecCheck) -> tuple[str | None, str | None]:
+    """Digest of the scoring code, and the entry script in it."""
+    given = spec.data.get("code_configuration") or {}
+    if not given.get("code"):
+        return None, None
+    folder = Path(absolute(spec.document, parse(given["code"]).path or ""))
+    return store.content.add_folder(folder).digest, given["scoring_script"]
+
+
+def _registered(store: WorkspaceStore, resolver: Resolver, text: str) -> ModelFiles:
+    asset = resolver.get(text, MODEL)
+    content = asset.content or keep_files(store, local_place(asset.path or "", store)).content
+    base = (asset.path or "").rstrip("/").rpartition("/")[2]
+    return ModelFiles(asset.name, asset.version, content, base, asset.type, asset.reference)

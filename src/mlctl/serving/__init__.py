@@ -1,0 +1,28 @@
+"""Online endpoints on this machine: what stands between a caller and the scoring servers.
+
+An endpoint is a folder. Whoever decides about an endpoint writes two files there, each by rename; the router
+(`python -m mlctl.serving.router FOLDER`) reads them and notices a change within 100 ms:
+
+    routes.json   where requests go: deployments, their replicas, weights, limits   (mlctl.serving.routes)
+    keys.json     who may ask; 0600                                                 (mlctl.serving.keys)
+
+The router writes:
+
+    router.json   which process serves, where, by which version of the routes       (mlctl.serving.routes.RouterState)
+    access.log    one JSON line for each request, rotated                           (mlctl.serving.router.journal)
+    router.sock   where the next router asks for the port                           (mlctl.serving.router.listener)
+
+`routes`, `keys` and `traffic` are light and may be imported anywhere; `mlctl.serving.router` needs the extra `serving`.
+"""
+
+from __future__ import annotations
+
+from mlctl.errors import UnavailableError
+
+
+def require_extra() -> None:
+    """Raise UnavailableError with the install line when the router's packages are missing."""
+    from importlib.util import find_spec
+
+    if find_spec("aiohttp") is None:
+        raise UnavailableError("online endpoints need aiohttp", hint='pip install "mlctl[serving]"')
