@@ -76,7 +76,8 @@ class Serving:
         return found
 
     def keeper(self) -> int:
-        """The process number of the keeper."""
+        """The process number of the keeper, or of the last one; one that starts needs a moment to write its own."""
+        until(lambda: (self.folder / "keeper.lock").read_text() != "")
         return int(json.loads((self.folder / "keeper.lock").read_text())[0])
 
 

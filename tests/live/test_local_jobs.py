@@ -174,13 +174,14 @@ def make_wheel(folder: Path) -> Path:
 
 
 def fingerprint(folder: Path) -> str:
-    """Names, sizes and times of all that is below a folder."""
+    """Names, sizes and times of all that is below a folder, but for when an environment was last used."""
     found = hashlib.sha256()
     for root, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
             status = (Path(root) / name).lstat()
-            found.update(f"{root}/{name} {status.st_size} {status.st_mtime_ns}\n".encode())
+            changed = 0 if name == "environment.json" else status.st_mtime_ns
+            found.update(f"{root}/{name} {status.st_size} {changed}\n".encode())
     return found.hexdigest()
 
 
