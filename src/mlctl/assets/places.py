@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from mlctl.assets.mlflow_runs import logged_model, run_artifact
 from mlctl.errors import ConflictError, NotFoundError, UnsupportedError
+from mlctl.store.git_trees import fetch_git
 from mlctl.store.workspaces import WorkspaceStore
 
 _RUN = re.compile(r"runs:/([^/]+)(?:/(.*))?")
@@ -26,13 +27,15 @@ def local_place(uri: str, store: WorkspaceStore) -> Path:
         path = inside(store.datastore_folder(datastore), rest, uri)
     elif run := _RUN.fullmatch(uri):
         path = run_artifact(store, run[1], run[2] or "").place
+    elif uri.startswith("git+"):
+        path = fetch_git(uri, store.folder / "git").path
     elif uri.startswith("file:"):
         path = Path(unquote(urlsplit(uri).path) if uri.startswith("file://") else uri.removeprefix("file:"))
     elif "://" in uri or uri.startswith(("azureml:", "runs:")):
         raise UnsupportedError(
             f"{uri!r} cannot be read on this machine",
             hint="readable here: local paths, file://, http(s)://, public wasbs:// and abfss://, "
-            "azureml://jobs/…, azureml://datastores/…",
+            "azureml://jobs/…, azureml://datastores/…, git+https://…",
         )
     else:
         path = Path(uri)

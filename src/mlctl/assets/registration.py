@@ -15,12 +15,14 @@ from mlctl.assets.resolver import Resolver
 from mlctl.assets.sending import send_files
 from mlctl.entities.asset import AREAS, COMPONENT, DATA, ENVIRONMENT, MODEL, Asset, fingerprint_of
 from mlctl.entities.clock import Clock
+from mlctl.entities.lineage import GIT as COMMIT
 from mlctl.entities.lineage import JOB, PATH, Link, Node, node_of
 from mlctl.errors import ConflictError, NotFoundError, UnavailableError
 from mlctl.settings.user import current_user
 from mlctl.spec.check import SpecCheck
 from mlctl.spec.paths import absolute
-from mlctl.spec.references import ASSET, DATASTORE, FILE, JOB_OUTPUT, LOCAL, RUN, Reference, parse
+from mlctl.spec.references import ASSET, DATASTORE, FILE, GIT, JOB_OUTPUT, LOCAL, RUN, Reference, parse
+from mlctl.store.git_trees import fetch_git
 from mlctl.store.uploads import address, expose
 from mlctl.store.workspaces import WorkspaceStore
 
@@ -154,6 +156,10 @@ class Registrar:
                 sent = send_files(draft.asset, str(spec.data["datastore"]), self.store, self.progress)
                 draft = replace(draft, asset=sent)
             return replace(draft, links=(Link(Node(PATH, str(place)), _node(asset), "path"),))
+        if reference.kind == GIT:
+            fetched = fetch_git(reference.text, self.store.folder / "git")
+            draft = self.from_place(asset, fetched.path)
+            return replace(draft, links=(Link(Node(COMMIT, fetched.commit), _node(asset), "git"),))
         if reference.kind in (JOB_OUTPUT, RUN):
             return self._made_by_job(asset, reference)
         if reference.kind == ASSET:

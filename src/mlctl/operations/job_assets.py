@@ -12,7 +12,8 @@ from mlctl.entities.asset import DATA, ENVIRONMENT, MODEL, MODEL_TYPES, Asset
 from mlctl.entities.command_job import CommandJob, Input
 from mlctl.entities.environment import BuildContext, Environment
 from mlctl.errors import ConflictError, InvalidSpecError, MlctlError, NotFoundError
-from mlctl.spec.references import ASSET, RUN, parse
+from mlctl.spec.references import ASSET, GIT, RUN, parse
+from mlctl.store.git_trees import fetch_git
 
 Found = TypeVar("Found")
 
@@ -22,6 +23,12 @@ def resolve_job(job: CommandJob, resolver: Resolver) -> CommandJob:
 
     Raises NotFoundError, UsageError and InvalidSpecError (a file where a folder is wanted), each with the line.
     """
+    code = job.code
+    if code is not None and parse(code).kind == GIT:
+        # the commit is noted as of a folder that is a work tree
+        fetched = _at(job, "code", lambda: fetch_git(code, resolver.store.folder / "git"))
+        facts = {"mlflow.source.git.repoURL": fetched.url, "mlflow.source.git.commit": fetched.commit}
+        job = replace(job, code=str(fetched.path), properties={**facts, **job.properties})
     inputs = {name: _input(job, given, resolver) for name, given in job.inputs.items()}
     environment = _at(job, "environment", lambda: resolve_environment(job.environment, resolver))
     _check_outputs(job, resolver)
@@ -62,10 +69,10 @@ def environment_of(asset: Asset, resolver: Resolver) -> Environment:
 
 
 def _input(job: CommandJob, given: Input, resolver: Resolver) -> Input:
-    if given.path is None or parse(given.path).kind not in (ASSET, RUN):
+    if given.path is None or parse(given.path).kind not in (ASSET, RUN, GIT):
         return given
     key = f"inputs.{given.name}.path"
-    if parse(given.path).kind == RUN:
+    if parse(given.path).kind in (RUN, GIT):
         place = _at(job, key, lambda: local_place(given.path or "", resolver.store))
         return replace(given, path=str(place), asset=given.path)
     written = job.document.get("inputs", {}).get(given.name)
