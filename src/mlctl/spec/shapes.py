@@ -1,7 +1,7 @@
 """Schemas as a walk through a document wants them: references followed, words folded, each looked into once.
 
-A shape can also say that a value **certainly fits** its schema. It says no when in doubt, and the validator is asked
-(`mlctl.spec.validate`); most documents fit, and compiling a validator for each kind costs more than reading the files.
+A shape can also say that a value **certainly fits** its schema, or why it plainly does not. In doubt it says neither, and
+the validator is asked (`mlctl.spec.validate`); to load it and to compile large schemas costs more than reading the files.
 `tests/unit/spec/test_schema_properties.py` holds the two together. Schemas stay for the life of the process, so what
 was seen is kept with them.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlctl.spec.schema import Schema, resolve, types_of
 
@@ -29,6 +29,13 @@ INLINE_ENVIRONMENT = "an inline environment"
 _MARKS = frozenset({"x-local", "x-asset", "x-file", "x-bare"})
 
 _SAFE_NUMBER = 2**53  # beyond it a number need not be the same for everyone
+
+
+class Refusal(NamedTuple):
+    """Why a value does not fit: the rule, by the validator's name for it, and the keys that it is about."""
+
+    keyword: str
+    keys: tuple[str, ...] = ()
 
 
 class Shape:
@@ -112,10 +119,26 @@ class Shape:
             return len(value) >= self.schema.get("minLength", 0) and (self._pattern is None or self._is_written(value))
         return value is None or type(value) is bool or self._is_within(value)
 
+    def refusals(self, value: Any) -> list[Refusal] | None:
+        """Why a value does not fit, where that is plain; None when the validator has to tell."""
+        if self.branches is not None or type(value) in (int, float):
+            return None
+        if not self.admits(value):
+            return [Refusal("Type" if self._members is None else "Enum")]
+        if isinstance(value, dict):
+            unknown = tuple(key for key in value if self.part(key) is None)
+            lacking = [Refusal("Required", (key,)) for key in self.required if key not in value]
+            return [*([Refusal("AdditionalProperties", unknown)] if unknown else []), *lacking]
+        if isinstance(value, str) and self._members is not None:
+            return [Refusal("Enum")] if value not in self._members else []
+        if isinstance(value, str) and self._pattern is not None and "minLength" not in self.schema:
+            return None if self._is_written(value) or not _is_plain(value) else [Refusal("Pattern")]
+        return None
+
     def _is_written(self, text: str) -> bool:
         """Whether text is as the pattern wants it, where Python and JSON Schema read patterns alike."""
         assert self._pattern is not None
-        return text.isascii() and text.isprintable() and re.search(self._pattern, text) is not None
+        return _is_plain(text) and re.search(self._pattern, text) is not None
 
     def _is_within(self, number: float) -> bool:
         schema = self.schema
@@ -125,6 +148,10 @@ class Shape:
             and number <= schema.get("maximum", number)
             and ("exclusiveMinimum" not in schema or number > schema["exclusiveMinimum"])
         )
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ from mlctl.spec.schema import (
     type_of,
     types_of,
 )
+from mlctl.spec.shapes import shape_of
 
 MOST_PROBLEMS = 100
 """After so many the rest is not told."""
@@ -103,32 +104,38 @@ class _Scope(NamedTuple):
 
 
 class _Finding(NamedTuple):
-    """One error of the validator: the value it is about, and the schema that refused it."""
+    """One error: the value it is about, the schema that refused it, the rule and the keys that it is about."""
 
     path: KeyPath
     value: Any
     schema: Schema
-    kind: Any
+    keyword: str
+    keys: Sequence[str]
 
 
 def _doubted(scope: _Scope, doubts: Iterable[Doubt]) -> Iterator[Problem]:
     """Problems of what does not certainly fit.
 
-    The validator is asked about these parts and not about the document: what a large schema costs is to compile it.
+    What is plain is told at once. The validator, slow to load and to compile schemas, is asked about the other parts.
     """
     for doubt in doubts:
-        yield from _problems(scope, doubt.value, doubt.schema, doubt.path, asked=alone(doubt.schema))
+        plain = shape_of(doubt.schema, scope.root).refusals(doubt.value)
+        for keyword, keys in plain or ():
+            finding = _Finding(doubt.path, doubt.value, doubt.schema, keyword, keys)
+            yield from _DESCRIBERS[keyword](scope, finding)
+        if not plain:
+            yield from _problems(scope, doubt.value, doubt.schema, doubt.path, alone(doubt.schema))
 
 
 def _problems(
-    scope: _Scope, value: Any, schema: Schema, prefix: KeyPath, *, asked: Schema | None = None
+    scope: _Scope, value: Any, schema: Schema, prefix: KeyPath, asked: Schema | None = None
 ) -> Iterator[Problem]:
     """Problems of a value against a part of the schema; `asked`: what of this part the validator is asked about."""
     complete = {**schema, "$defs": scope.root["$defs"]}
     for error in _validator(f"{scope.name} {json.dumps(schema if asked is None else asked)}").iter_errors(value):
         schema_here = schema_at(complete, list(error.schema_path)[:-1])
-        finding = _Finding((*prefix, *error.instance_path), error.instance, schema_here, error.kind)
-        keyword = _keyword(finding)
+        keyword, keys = _rule(error.kind)
+        finding = _Finding((*prefix, *error.instance_path), error.instance, schema_here, keyword, keys)
         if keyword == "AnyOf":
             yield from _alternatives(scope, finding)
         elif keyword in _DESCRIBERS:
@@ -138,9 +145,10 @@ def _problems(
             yield scope.document.problem("invalid_value", finding.path, message, value=finding.value)
 
 
-def _keyword(finding: _Finding) -> str:
-    """Name of the rule that refused the value; before release 0.40 the class is called ValidationErrorKind_<name>."""
-    return type(finding.kind).__name__.rpartition("_")[2]
+def _rule(kind: Any) -> tuple[str, Sequence[str]]:
+    """Name of the rule that refused the value, and its keys; before release 0.40 a ValidationErrorKind_<name>."""
+    keys = [kind.property] if hasattr(kind, "property") else getattr(kind, "unexpected", ())
+    return type(kind).__name__.rpartition("_")[2], keys
 
 
 def _alternatives(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
@@ -190,7 +198,7 @@ def _choices(schema: Schema, root: Schema) -> list[Schema]:
 
 
 def _required(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
-    key = finding.kind.property
+    (key,) = finding.keys
     path = (*finding.path, key)
     about = resolve(finding.schema.get("properties", {}).get(key, {}), scope.root).get("description", "")
     hint = f"add '{key}: …'" + (f" ({about.rstrip('.')})" if about else "")
@@ -210,7 +218,7 @@ def _required(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
 def _additional(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
     known = known_keys(finding.schema, scope.root)
     where = f" in {_label(finding.path)}" if finding.path else ""
-    for key in finding.kind.unexpected:
+    for key in finding.keys:
         path = (*finding.path, key)
         otherwise = _elsewhere(key, finding.path, scope.root) or f"known keys: {', '.join(known)}"
         # a key that is there already was hardly meant, unless this is nearly it
@@ -238,7 +246,7 @@ def _limit(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
     if isinstance(finding.value, float) and types_of(finding.schema) == ("integer",):
         # told already: it is no whole number
         return
-    at_least = _keyword(finding) == "Minimum"
+    at_least = finding.keyword == "Minimum"
     limit = finding.schema["minimum" if at_least else "maximum"]
     message = f"{_label(finding.path)} is {finding.value}, it must be at {'least' if at_least else 'most'} {limit}"
     hint = f"write a number from {limit}" if at_least else f"write a number up to {limit}"
