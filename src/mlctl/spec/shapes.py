@@ -1,7 +1,7 @@
 """Schemas as a walk through a document wants them: references followed, words folded, each looked into once.
 
-A shape can also say that a value **certainly fits** its schema. It says no when in doubt, and the validator is asked
-(`mlctl.spec.validate`); most documents fit, and compiling a validator for each kind costs more than reading the files.
+A shape can also say that a value **certainly fits** its schema, or why it plainly does not. In doubt it says neither,
+and the validator is asked (`mlctl.spec.validate`): to load it and to compile schemas costs more than to read the files.
 `tests/unit/spec/test_schema_properties.py` holds the two together. Schemas stay for the life of the process, so what
 was seen is kept with them.
 """

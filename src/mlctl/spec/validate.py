@@ -115,7 +115,7 @@ class _Finding(NamedTuple):
 def _doubted(scope: _Scope, doubts: Iterable[Doubt]) -> Iterator[Problem]:
     """Problems of what does not certainly fit.
 
-    The validator is asked about these parts and not about the document: what a large schema costs is to compile it.
+    What is plain is told at once. The validator, slow to load and to compile schemas, is asked about the other parts.
     """
     for doubt in doubts:
         plain = shape_of(doubt.schema, scope.root).refusals(doubt.value)
@@ -127,13 +127,13 @@ def _doubted(scope: _Scope, doubts: Iterable[Doubt]) -> Iterator[Problem]:
 
 
 def _problems(
-    scope: _Scope, value: Any, schema: Schema, prefix: KeyPath, *, asked: Schema | None = None
+    scope: _Scope, value: Any, schema: Schema, prefix: KeyPath, asked: Schema | None = None
 ) -> Iterator[Problem]:
     """Problems of a value against a part of the schema; `asked`: what of this part the validator is asked about."""
     complete = {**schema, "$defs": scope.root["$defs"]}
     for error in _validator(f"{scope.name} {json.dumps(schema if asked is None else asked)}").iter_errors(value):
         schema_here = schema_at(complete, list(error.schema_path)[:-1])
-        keyword, keys = _keyword(error.kind), _keys(error.kind)
+        keyword, keys = _rule(error.kind)
         finding = _Finding((*prefix, *error.instance_path), error.instance, schema_here, keyword, keys)
         if keyword == "AnyOf":
             yield from _alternatives(scope, finding)
@@ -144,13 +144,10 @@ def _problems(
             yield scope.document.problem("invalid_value", finding.path, message, value=finding.value)
 
 
-def _keyword(kind: Any) -> str:
-    """Name of the rule that refused the value; before release 0.40 the class is called ValidationErrorKind_<name>."""
-    return type(kind).__name__.rpartition("_")[2]
-
-
-def _keys(kind: Any) -> Sequence[str]:
-    return [kind.property] if hasattr(kind, "property") else getattr(kind, "unexpected", ())
+def _rule(kind: Any) -> tuple[str, Sequence[str]]:
+    """Name of the rule that refused the value, and its keys; before release 0.40 a ValidationErrorKind_<name>."""
+    keys = [kind.property] if hasattr(kind, "property") else getattr(kind, "unexpected", ())
+    return type(kind).__name__.rpartition("_")[2], keys
 
 
 def _alternatives(scope: _Scope, finding: _Finding) -> Iterator[Problem]:
