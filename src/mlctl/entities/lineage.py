@@ -47,3 +47,8 @@ def node_from_text(text: str) -> Node:
         name, _, version = rest.rpartition("/")
         return Node(kind, name, version)
     return Node(kind, rest)
+
+
+def node_of_deployment(endpoint: str, name: str) -> Node:
+    """A deployment of an endpoint."""
+    return Node(DEPLOYMENT, f"{endpoint}/{name}")

@@ -18,7 +18,7 @@ from mlctl.entities.online_deployment import ModelFiles
 from mlctl.errors import ConflictError, InvalidSpecError, MlctlError, UnsupportedError, UsageError
 from mlctl.operations.batch_code import NO_CODE_SCRIPT
 from mlctl.operations.batch_endpoints import set_default, texts
-from mlctl.operations.deployed_files import code_of, model_of
+from mlctl.operations.deployed_files import code_of, links_of, model_of
 from mlctl.operations.endpoints import EndpointDesk
 from mlctl.operations.job_assets import resolve_environment
 from mlctl.operations.jobs import JobDesk, choose_compute
@@ -72,12 +72,13 @@ def create(
         chosen, said = _compute(desk, spec, environment, backend or (known.backend if known and stays else None))
         plan["compute"] = chosen.name
         now = desk.clock.now()
+        generation = desk.store.endpoints.next_generation(endpoint.name, name)
         deployment = Deployment(
             endpoint=endpoint.name,
             name=name,
             backend=chosen.backend,
-            generation=known.generation + 1 if known else 1,
-            active=known.generation + 1 if known else 1,
+            generation=generation,
+            active=generation,
             provisioning_state=SUCCEEDED,
             description=data.get("description"),
             tags=texts(data.get("tags")),
@@ -88,7 +89,8 @@ def create(
             document=_document(spec, plan, model),
         )
         what = f"{'update' if known else 'create'} {name}"
-        desk.store.endpoints.put_deployment(deployment, plan, what, by=desk.user, at=now)
+        links = links_of(deployment, model=model, code=plan.get("code"), environment=environment.asset)
+        desk.store.endpoints.put_deployment(deployment, plan, what, by=desk.user, at=now, links=links)
     if default:
         set_default(desk, endpoint.name, name)
     return deployment, (*(f"{problem.location}: {problem.message}" for problem in spec.problems), *said)

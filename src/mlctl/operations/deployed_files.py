@@ -7,7 +7,9 @@ from pathlib import Path
 from mlctl.assets.places import local_place
 from mlctl.assets.registration import keep_files
 from mlctl.assets.resolver import Resolver
-from mlctl.entities.asset import MODEL
+from mlctl.entities.asset import ENVIRONMENT, MODEL
+from mlctl.entities.endpoint import Deployment
+from mlctl.entities.lineage import CODE, Link, Node, node_of_deployment
 from mlctl.entities.online_deployment import ModelFiles
 from mlctl.errors import InvalidSpecError, NotFoundError
 from mlctl.spec.check import SpecCheck
@@ -58,3 +60,19 @@ def _registered(store: WorkspaceStore, resolver: Resolver, text: str) -> ModelFi
     content = asset.content or keep_files(store, local_place(asset.path or "", store)).content
     base = (asset.path or "").rstrip("/").rpartition("/")[2]
     return ModelFiles(asset.name, asset.version, content, base, asset.type, asset.reference)
+
+
+def links_of(
+    deployment: Deployment, *, model: ModelFiles | None, code: str | None, environment: str | None
+) -> list[Link]:
+    """What a deployment was made from. `code`: a digest, `environment`: the pinned reference of a registered one."""
+    made = node_of_deployment(deployment.endpoint, deployment.name)
+    found = []
+    if model is not None and model.reference is not None:
+        found.append(Link(Node(MODEL, model.name, model.version), made, "model"))
+    if code is not None:
+        found.append(Link(Node(CODE, code), made, "code"))
+    reference = parse(environment) if environment else None
+    if reference is not None and reference.kind == ASSET and reference.registry is None:
+        found.append(Link(Node(ENVIRONMENT, reference.name or "", reference.version), made, "environment"))
+    return found

@@ -18,6 +18,7 @@ from mlctl.errors import (
     UnavailableError,
     UsageError,
 )
+from mlctl.operations.deployed_files import links_of
 from mlctl.operations.deployment_specs import read_deployment
 from mlctl.operations.endpoints import EndpointDesk
 
@@ -90,7 +91,8 @@ def create(
             document=wanted.document,
         )
         what = f"{'update' if known else 'create'} {wanted.name}"
-        desk.store.endpoints.put_deployment(deployment, plan, what, by=desk.user, at=now)
+        links = links_of(deployment, model=wanted.model, code=wanted.code, environment=wanted.environment.asset)
+        desk.store.endpoints.put_deployment(deployment, plan, what, by=desk.user, at=now, links=links)
     if not endpoint.stopped:
         served.look_after(endpoint.name)
     warnings = [f"{problem.location}: {problem.message}" for problem in spec.problems]

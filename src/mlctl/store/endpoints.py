@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
 
 from mlctl.entities.endpoint import ONLINE, Deployment, Endpoint, EndpointChange
+from mlctl.entities.lineage import Link, node_of_deployment
 from mlctl.errors import ConflictError, NotFoundError
 from mlctl.store.database import Database, Row
+from mlctl.store.links import insert_links
 from mlctl.store.rows import did_you_mean, from_json, to_json
 
 _JSON = ("tags", "properties", "traffic", "mirror_traffic", "document", "error", "deployments")
 _ENDPOINT = tuple(field.name for field in fields(Endpoint))
+_FORGET_LINKS = "DELETE FROM links WHERE downstream = ?"
 _DEPLOYMENT = tuple(field.name for field in fields(Deployment))
 _CHANGE = tuple(field.name for field in fields(EndpointChange))
 _PUT = tuple(name for name in _DEPLOYMENT if name not in ("endpoint", "name", "active", "created_at", "created_by"))
@@ -86,13 +90,25 @@ class EndpointTable:
     def delete(self, kind: str, name: str) -> None:
         """Forget an endpoint with its deployments and its history. Raises NotFoundError."""
         with self._database.write() as connection:
+            for row in connection.execute("SELECT name FROM deployments WHERE endpoint = ?", (name,)).fetchall():
+                connection.execute(_FORGET_LINKS, (node_of_deployment(name, row["name"]).text,))
             if connection.execute("DELETE FROM endpoints WHERE name = ? AND kind = ?", (name, kind)).rowcount == 0:
                 raise self._not_found(kind, name)
             connection.execute("DELETE FROM endpoint_changes WHERE endpoint = ?", (name,))
 
-    def put_deployment(self, deployment: Deployment, plan: dict[str, Any], what: str, *, by: str, at: float) -> None:
+    def put_deployment(
+        self,
+        deployment: Deployment,
+        plan: dict[str, Any],
+        what: str,
+        *,
+        by: str,
+        at: float,
+        links: Iterable[Link] | None = None,
+    ) -> None:
         """Keep a new deployment, or a new generation of one, with its plan; what answers now stays what it is.
 
+        `links`: what it was made from, in the place of what was noted before; None changes nothing there.
         Raises NotFoundError for no endpoint, ConflictError unless the generation is `next_generation`.
         """
         with self._database.write() as connection:
@@ -115,6 +131,9 @@ class EndpointTable:
             sql = "INSERT OR REPLACE INTO deployment_plans (endpoint, deployment, generation, plan) VALUES (?, ?, ?, ?)"
             connection.execute(sql, (*key, to_json(plan)))
             connection.execute(_FORGET_PLANS, (deployment.endpoint, deployment.name))
+            if links is not None:
+                connection.execute(_FORGET_LINKS, (node_of_deployment(deployment.endpoint, deployment.name).text,))
+                insert_links(connection, links)
             _note(connection, deployment.endpoint, what, by=by, at=at)
 
     def next_generation(self, endpoint: str, name: str) -> int:
@@ -175,6 +194,7 @@ class EndpointTable:
                     hint=f'move it first: mlctl online-endpoint update -n {endpoint} --traffic "{name}=0 …"',
                 )
             connection.execute("DELETE FROM deployments WHERE endpoint = ? AND name = ?", (endpoint, name))
+            connection.execute(_FORGET_LINKS, (node_of_deployment(endpoint, name).text,))
             sql = "UPDATE endpoints SET traffic = ?, mirror_traffic = ? WHERE name = ?"
             mirror.pop(name, 0)
             connection.execute(sql, (to_json(traffic), to_json(mirror), endpoint))

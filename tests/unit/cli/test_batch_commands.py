@@ -198,3 +198,19 @@ def test_deleting_an_endpoint_leaves_its_jobs(deployed: Call) -> None:
     assert deployed("batch-endpoint", "delete", "-n", "sums", "-y").code == 0
     assert deployed("batch-endpoint", "show", "-n", "sums").code == 3
     assert deployed("job", "show", "-n", "mine").json["status"] == "Queued"
+
+
+def test_a_deployment_is_a_part_of_the_lineage_as_long_as_it_is_there(deployed: Call) -> None:
+    deployed("model", "create", "-n", "ones", "--path", "model.txt")
+    deployed("environment", "create", "-n", "base", "--image", "library/python:latest")
+    words = spec(name="green", model="azureml:ones:1", environment="azureml:base@latest")
+    for _ in range(2):  # made anew after it was deleted
+        assert deployed("batch-deployment", "create", "-f", words).code == 0
+        for used in (("model", "ones:1"), ("environment", "base:1")):
+            assert "sums/green" in deployed(used[0], "used-by", used[1]).out
+        assert deployed("batch-deployment", "delete", "-e", "sums", "-n", "green", "--yes").code == 0
+        assert "sums/green" not in deployed("model", "used-by", "ones:1").out
+    assert deployed("batch-deployment", "create", "-f", words).code == 0
+    assert deployed("workspace", "verify").code == 0
+    assert deployed("batch-endpoint", "delete", "-n", "sums", "--yes").code == 0
+    assert "sums/green" not in deployed("model", "used-by", "ones:1").out
