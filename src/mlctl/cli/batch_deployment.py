@@ -11,10 +11,22 @@ from mlctl.cli.job_desk import job_desk
 from mlctl.cli.names import complete_batch_deployments, complete_batch_endpoints
 from mlctl.cli.online_deployment import BackendName
 from mlctl.cli.online_endpoint import desk_of
-from mlctl.cli.options import POLICY, File, ForceString, NewName, NoWait, Operations, OptionalFile, SetValues, Yes
+from mlctl.cli.options import (
+    POLICY,
+    File,
+    ForceString,
+    NewName,
+    NoWait,
+    Operations,
+    OptionalFile,
+    SetValues,
+    Yes,
+    lower_case,
+)
 from mlctl.cli.verbs import changed_fields, confirm
 from mlctl.cli.words import FLAG
 from mlctl.context import Context
+from mlctl.entities.endpoint import BATCH
 from mlctl.errors import UsageError
 
 Name = Annotated[
@@ -23,7 +35,12 @@ Name = Annotated[
 Endpoint = Annotated[
     str,
     typer.Option(
-        "--endpoint-name", "-e", metavar="ENDPOINT", autocompletion=complete_batch_endpoints, help="Its endpoint."
+        "--endpoint-name",
+        "-e",
+        metavar="ENDPOINT",
+        autocompletion=complete_batch_endpoints,
+        callback=lower_case,
+        help="Its endpoint.",
     ),
 ]
 OptionalEndpoint = Annotated[
@@ -33,6 +50,7 @@ OptionalEndpoint = Annotated[
         "-e",
         metavar="ENDPOINT",
         autocompletion=complete_batch_endpoints,
+        callback=lower_case,
         help="Wins over the YAML.",
     ),
 ]
@@ -58,7 +76,7 @@ def create(
 
     del no_wait
     desk = desk_of(context)
-    fields = {"name": name, "endpoint_name": endpoint_name.lower() if endpoint_name else None}
+    fields = {"name": name, "endpoint_name": endpoint_name}
     deployment, warnings = create_deployment(
         desk, file, overrides=set_ or (), fields=fields, backend=backend, default=set_default
     )
@@ -73,8 +91,7 @@ def show(context: Context, *, name: Name, endpoint_name: Endpoint) -> dict[str, 
     from mlctl.operations.batch_deployments import describe
 
     desk = desk_of(context)
-    desk.store.endpoints.get("batch", endpoint_name)
-    return describe(desk, desk.store.endpoints.deployment(endpoint_name, name))
+    return describe(desk, desk.store.endpoints.deployment(endpoint_name, name, BATCH))
 
 
 @command(name="list", view="batch-deployment list")
@@ -83,7 +100,7 @@ def list_(context: Context, *, endpoint_name: Endpoint) -> list[dict[str, Any]]:
     from mlctl.operations.batch_deployments import describe
 
     desk = desk_of(context)
-    desk.store.endpoints.get("batch", endpoint_name)
+    desk.store.endpoints.get(BATCH, endpoint_name)
     return [describe(desk, found) for found in desk.store.endpoints.deployments(endpoint_name)]
 
 
@@ -105,15 +122,14 @@ def update(
     del no_wait
     desk = desk_of(context)
     if file is not None:
-        fields = {"name": name, "endpoint_name": endpoint_name.lower() if endpoint_name else None}
+        fields = {"name": name, "endpoint_name": endpoint_name}
         deployment, warnings = create_deployment(desk, file, fields=fields, update=True)
         for text in warnings:
             context.say.warning(text)
         name, endpoint_name = deployment.name, deployment.endpoint
     if not name or not endpoint_name:
         raise UsageError("batch-deployment update needs --name and --endpoint-name, or a file")
-    desk.store.endpoints.get("batch", endpoint_name)
-    found = desk.store.endpoints.deployment(endpoint_name, name)
+    found = desk.store.endpoints.deployment(endpoint_name, name, BATCH)
     changes = changed_fields(
         describe(desk, found), operations, force_string=force_string, updatable=UPDATABLE, kind="batch-deployment"
     )
@@ -127,8 +143,7 @@ def delete(context: Context, *, name: Name, endpoint_name: Endpoint, yes: Yes = 
 
     del no_wait
     desk = desk_of(context)
-    desk.store.endpoints.get("batch", endpoint_name)
-    desk.store.endpoints.deployment(endpoint_name, name)
+    desk.store.endpoints.deployment(endpoint_name, name, BATCH)
     confirm(context, yes=yes, what=f"delete deployment {name!r} of batch endpoint {endpoint_name!r}")
     delete_deployment(desk, endpoint_name, name)
 

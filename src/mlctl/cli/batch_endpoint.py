@@ -12,13 +12,26 @@ from mlctl.cli.command import command
 from mlctl.cli.job_desk import job_desk
 from mlctl.cli.names import complete_batch_deployments, complete_batch_endpoints, complete_jobs
 from mlctl.cli.online_endpoint import desk_of
-from mlctl.cli.options import POLICY, ForceString, NewName, NoWait, Operations, OptionalFile, SetValues, Yes
+from mlctl.cli.options import (
+    POLICY,
+    ForceString,
+    NewName,
+    NoWait,
+    Operations,
+    OptionalFile,
+    SetValues,
+    Yes,
+    lower_case,
+)
 from mlctl.cli.verbs import changed_fields, confirm
 from mlctl.context import Context
 from mlctl.errors import UsageError
 
 EndpointName = Annotated[
-    str, typer.Option("--name", "-n", metavar="ENDPOINT", autocompletion=complete_batch_endpoints, help="Name.")
+    str,
+    typer.Option(
+        "--name", "-n", metavar="ENDPOINT", autocompletion=complete_batch_endpoints, callback=lower_case, help="Name."
+    ),
 ]
 
 

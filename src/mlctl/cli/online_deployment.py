@@ -25,7 +25,7 @@ from mlctl.cli.options import (
 from mlctl.cli.verbs import changed_fields, confirm
 from mlctl.cli.words import FLAG
 from mlctl.context import Context
-from mlctl.entities.endpoint import Deployment
+from mlctl.entities.endpoint import ONLINE, Deployment
 from mlctl.errors import UsageError
 from mlctl.operations.endpoints import EndpointDesk
 
@@ -110,7 +110,7 @@ def update(
     if not name or not endpoint_name:
         raise UsageError("online-deployment update needs --name and --endpoint-name, or a file")
     desk = desk_of(context)
-    before = describe(desk, desk.store.endpoints.deployment(endpoint_name, name))
+    before = describe(desk, desk.store.endpoints.deployment(endpoint_name, name, ONLINE))
     updatable = ("description", "tags", "properties", "instance_count")
     changes = changed_fields(
         before, operations, force_string=force_string, updatable=updatable, kind="online-deployment"
@@ -128,7 +128,7 @@ def show(context: Context, *, name: Name, endpoint_name: Endpoint, local: Local 
 
     del local
     desk = desk_of(context)
-    return describe(desk, desk.store.endpoints.deployment(endpoint_name, name))
+    return describe(desk, desk.store.endpoints.deployment(endpoint_name, name, ONLINE))
 
 
 @command(name="list", view="online-deployment list")
@@ -138,7 +138,7 @@ def list_(context: Context, *, endpoint_name: Endpoint, local: Local = False) ->
 
     del local
     desk = desk_of(context)
-    desk.store.endpoints.get("online", endpoint_name)
+    desk.store.endpoints.get(ONLINE, endpoint_name)
     return [describe(desk, found) for found in desk.store.endpoints.deployments(endpoint_name)]
 
 
@@ -157,7 +157,7 @@ def delete(
 
     del local, no_wait
     desk = desk_of(context)
-    desk.store.endpoints.deployment(endpoint_name, name)
+    desk.store.endpoints.deployment(endpoint_name, name, ONLINE)
     confirm(context, yes=yes, what=f"delete deployment {name!r} of endpoint {endpoint_name!r}")
     delete_deployment(desk, endpoint_name, name)
 
@@ -183,7 +183,7 @@ def get_logs(
     """Print the last lines of a deployment's log, as plain text."""
     del local
     desk = desk_of(context)
-    deployment = desk.store.endpoints.deployment(endpoint_name, name)
+    deployment = desk.store.endpoints.deployment(endpoint_name, name, ONLINE)
     found = desk.endpoints(deployment.backend).logs(deployment, lines=lines, container=container)
     return Result(log=[f"{line}\n".encode() for line in found])
 

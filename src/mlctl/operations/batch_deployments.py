@@ -98,8 +98,7 @@ def create(
 
 def change(desk: EndpointDesk, endpoint: str, name: str, changes: Mapping[str, Any]) -> Deployment:
     """Change how a deployment scores, or what is said about it. Raises NotFoundError, UsageError."""
-    desk.store.endpoints.get(BATCH, endpoint)
-    known = desk.store.endpoints.deployment(endpoint, name)
+    known = desk.store.endpoints.deployment(endpoint, name, BATCH)
     refused = sorted(key for key in changes if key not in UPDATABLE)
     if refused:
         raise UsageError(

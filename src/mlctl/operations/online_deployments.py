@@ -170,15 +170,14 @@ def describe(desk: EndpointDesk, deployment: Deployment) -> dict[str, Any]:
 
 def delete(desk: EndpointDesk, endpoint: str, name: str) -> None:
     """Take a deployment away. Raises NotFoundError, and ConflictError while it has traffic."""
-    desk.store.endpoints.get(ONLINE, endpoint)
-    deployment = desk.store.endpoints.deployment(endpoint, name)
+    deployment = desk.store.endpoints.deployment(endpoint, name, ONLINE)
     desk.store.endpoints.delete_deployment(endpoint, name, by=desk.user, at=desk.clock.now())
     desk.endpoints(deployment.backend).look_after(endpoint)
 
 
 def change(desk: EndpointDesk, endpoint: str, name: str, changes: Mapping[str, Any]) -> Deployment:
     """Change description, tags or properties at once, the number of instances with a new generation."""
-    deployment = desk.store.endpoints.deployment(endpoint, name)
+    deployment = desk.store.endpoints.deployment(endpoint, name, ONLINE)
     refused = sorted(key for key in changes if key not in _UPDATABLE)
     if refused:
         raise UsageError(

@@ -144,8 +144,10 @@ class EndpointTable:
         used = (from_json(row["deployments"]).get(name, {}).get("generation", 0) for row in rows)
         return max(used, default=0) + 1
 
-    def deployment(self, endpoint: str, name: str) -> Deployment:
-        """One deployment. Raises NotFoundError."""
+    def deployment(self, endpoint: str, name: str, kind: str | None = None) -> Deployment:
+        """One deployment. Raises NotFoundError, also when its endpoint is not of the `kind` given."""
+        if kind is not None:
+            self.get(kind, endpoint)
         found = self.find_deployment(endpoint, name)
         if found is None:
             names = [one.name for one in self.deployments(endpoint)]

@@ -192,6 +192,20 @@ def test_names_of_endpoints_are_shared_by_both_kinds(deployed: Call) -> None:
     assert deployed("online-endpoint", "show", "-n", "sums").code == 3
 
 
+@pytest.mark.parametrize("verb", ["show", "get-logs", "delete", "update"])
+def test_a_batch_deployment_is_none_of_the_online_ones(deployed: Call, verb: str) -> None:
+    words = {"delete": ("-y",), "update": ("--set", "tags.a=b")}.get(verb, ())
+    answer = deployed("online-deployment", verb, "-n", "blue", "-e", "sums", *words)
+    assert answer.code == 3
+    assert "no online-endpoint named 'sums'" in answer.err
+    assert deployed("batch-deployment", "show", "-n", "blue", "-e", "sums").code == 0
+
+
+def test_names_of_endpoints_have_no_case(deployed: Call) -> None:
+    assert deployed("batch-endpoint", "show", "-n", "Sums").json["name"] == "sums"
+    assert deployed("batch-deployment", "show", "-n", "blue", "-e", "SUMS").json["endpoint_name"] == "sums"
+
+
 def test_deleting_an_endpoint_leaves_its_jobs(deployed: Call) -> None:
     invoke(deployed, "--input", "data", "--job-name", "mine")
     assert deployed("batch-endpoint", "delete", "-n", "sums").code == 1
