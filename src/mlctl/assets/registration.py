@@ -165,10 +165,13 @@ class Registrar:
         if reference.kind == ASSET:
             return self._same_files(asset, reference)
         from mlctl.store.downloads import printable_url
+        from mlctl.store.signed_addresses import conceal
 
-        # a signature stays in the path, which only readers of the data need
         origin = Link(Node(PATH, printable_url(reference.text)), _node(asset), "path")
-        return Draft(replace(asset, path=reference.text), () if reference.kind == DATASTORE else (origin,))
+        return Draft(
+            replace(asset, path=conceal(reference.text, self.store.secrets)),
+            () if reference.kind == DATASTORE else (origin,),
+        )
 
     def _made_by_job(self, asset: Asset, reference: Reference) -> Draft:
         if reference.kind == RUN:

@@ -70,7 +70,7 @@ def create(
     if save_as and not (save_as.parent.is_dir() and os.access(save_as.parent, os.W_OK)):
         raise UsageError(f"--save-as: {save_as.parent} is no folder that can be written", hint="nothing was submitted")
     if dry_run:
-        return Result(prepared.plan.to_dict())
+        return Result(jobs.describe_plan(prepared.plan))
     record = prepared.backend.jobs.submit(prepared.plan)
     context.store.content.release()  # what was fetched for it has its record: nobody who cleans up waits for the log
     for warning in record.document.get("warnings", []):

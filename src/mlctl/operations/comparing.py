@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlctl.entities.job import JobRecord
 from mlctl.operations.jobs import JobDesk
-from mlctl.spec.rules.secret_patterns import masked, names_secret, secrets_in
+from mlctl.spec.rules.secret_patterns import masked, names_secret, without_secrets
 
 if TYPE_CHECKING:
     from mlctl.store.content import ContentStore
@@ -60,7 +60,7 @@ def compare(desk: JobDesk, left: str, right: str, *, code: bool = False) -> Comp
     jobs = [_Job(desk, desk.backend_of(name).jobs.get(name), desk.store.jobs.plan(name)) for name in (left, right)]
     found = [row for section, facts in _SECTIONS.items() for row in _rows(section, facts(jobs[0]), facts(jobs[1]))]
     text = "".join(_code_lines(jobs[0], jobs[1])) if code else ""
-    return Comparison(left, right, not found, found, _without_secrets(text))
+    return Comparison(left, right, not found, found, without_secrets(text))
 
 
 def _rows(section: str, left: Facts, right: Facts) -> Iterator[Difference]:
@@ -76,13 +76,7 @@ def _safe(key: str, value: Any) -> Any:
     """A value as it may be shown."""
     if not isinstance(value, str):
         return value
-    return masked(value) if names_secret(key) else _without_secrets(value)
-
-
-def _without_secrets(text: str) -> str:
-    for found in reversed(list(secrets_in(text))):
-        text = text[: found.start] + masked(text[found.start : found.end]) + text[found.end :]
-    return text
+    return masked(value) if names_secret(key) else without_secrets(value)
 
 
 def _outcome(job: _Job) -> Facts:

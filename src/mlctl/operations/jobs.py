@@ -75,6 +75,21 @@ def prepare(
     return Prepared(plan, bound, warnings)
 
 
+def describe_plan(plan: Plan) -> dict[str, Any]:
+    """A plan as data that may be shown: secrets in it are cut."""
+    from mlctl.spec.rules.secret_patterns import without_secrets
+    from mlctl.store.signed_addresses import printable
+
+    def shown(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: shown(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [shown(item) for item in value]
+        return without_secrets(printable(value)) if isinstance(value, str) else value
+
+    return {key: shown(value) for key, value in plan.to_dict().items()}
+
+
 def choose_compute(
     desk: JobDesk, job: CommandJob, *, backend: str | None, strict: bool
 ) -> tuple[Compute, tuple[str, ...]]:

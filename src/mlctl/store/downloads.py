@@ -38,8 +38,8 @@ _BLOB = re.compile(
 )
 _PUBLIC_QUERY = re.compile(r"(?:v|version|ref|raw|download|dl|format|path|filename)", re.IGNORECASE)
 # Azure's shared access signatures and Amazon's pre-signed addresses.
-_SIGNATURE = re.compile(r"(?:sig|X-Amz-Signature)=", re.IGNORECASE)
-_SIGNED = re.compile(
+SIGNATURE = re.compile(r"(?:sig|X-Amz-Signature)=", re.IGNORECASE)
+SIGNED = re.compile(
     r"(?:sig|sv|ss|srt|sp|st|se|spr|sr|sip|si|skoid|sktid|skt|ske|sks|skv|X-Amz-[A-Za-z-]+)=", re.IGNORECASE
 )
 
@@ -250,8 +250,8 @@ def _without_signature(address: str) -> str:
     # A signature is made anew each time; the file behind it is the same one.
     parts = urlsplit(address)
     pairs = [pair for pair in parts.query.split("&") if pair]
-    if any(_SIGNATURE.match(pair) for pair in pairs):
-        pairs = [pair for pair in pairs if not _SIGNED.match(pair)]
+    if any(SIGNATURE.match(pair) for pair in pairs):
+        pairs = [pair for pair in pairs if not SIGNED.match(pair)]
     return urlunsplit(parts._replace(query="&".join(pairs), fragment=""))
 
 

@@ -48,6 +48,11 @@ def fetch_git(text: str, folder: Path) -> GitTree:
     if found is None:
         raise UsageError(f"'{text}' is no address of a Git repository", hint="git+https://<host>/<path>@<revision>")
     url, revision = found[1], found[2] or "HEAD"
+    if url.startswith("http") and "@" in url.partition("://")[2].partition("/")[0]:
+        raise UsageError(
+            f"'{printable_url(url)}' was given with a user or a token, which would be kept",
+            hint="leave it out and let git ask its credential helper: git config credential.helper …",
+        )
     below = parse_qs(found[3] or "").get("subdirectory", [""])[0]
     if ".." in PurePosixPath(below).parts or below.startswith("/"):
         raise UsageError(f"'{text}' leads out of the repository", hint="write the subdirectory without '..'")

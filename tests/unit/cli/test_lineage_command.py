@@ -129,6 +129,29 @@ def test_no_signature_gets_into_the_lineage(call: Call) -> None:
     assert "abcdefghij" not in origin["node"]
 
 
+def test_a_signature_is_kept_with_the_secrets_only(call: Call, tmp_path: Path) -> None:
+    address, secret = "https://h/x.csv?id=7", "abcdefghijklmnopqrstuvwxyz"
+    path = f"{address}&sv=1&sig={secret}"
+    made = call("data", "create", "-n", "far", "-v", "1", "-t", "uri_file", "--path", path)
+    assert made.json["path"] == f"{address}&sv=…&sig=…"
+    again = call("data", "create", "-n", "far", "-v", "1", "-t", "uri_file", "--path", made.json["path"])
+    assert again.json == made.json
+    spec = (
+        "command: cat\nenvironment: {image: i}\n"
+        f"inputs:\n  a: {{type: uri_file, path: azureml:far:1}}\n  b: {{type: uri_file, path: '{path}'}}\n"
+    )
+    Path("signed.yml").write_text(spec)
+    create = ("job", "create", "-f", "signed.yml", "--name", "signed")
+    told = [made, again, call(*create, "--dry-run"), call(*create)]
+    assert [answer.code for answer in told] == [0, 0, 0, 0]
+    told += [call("job", "export", "signed"), call("job", "show", "-n", "signed"), call("data", "list", "-n", "far")]
+    assert not [answer.out for answer in told if secret[:8] in answer.out + answer.err]
+    home = tmp_path / "home"
+    holding = [file for file in home.rglob("*") if file.is_file() and secret.encode() in file.read_bytes()]
+    (kept,) = holding
+    assert (kept.parent.name, kept.read_text()) == ("secrets", path)
+
+
 @pytest.mark.usefixtures("chain")
 def test_diff(call: Call, on_terminal: Callable[..., str]) -> None:
     found = call("job", "diff", "train", "again").json

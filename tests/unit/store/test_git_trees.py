@@ -82,3 +82,11 @@ def test_a_link_that_leads_out_is_not_followed(repository: Path, tmp_path: Path)
     with pytest.raises(UnavailableError, match="leads out of it"):
         fetch_git(f"git+file://{repository}", tmp_path / "git")
     assert not list((tmp_path / "git").rglob("secret"))
+
+
+@pytest.mark.parametrize("user", ["abcdefghij", "me:abcdefghij"])
+def test_a_token_in_the_address_is_refused_and_not_told(user: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="would be kept") as caught:
+        fetch_git(f"git+https://{user}@127.0.0.1:9/r.git@main", tmp_path)
+    assert "abcdefghij" not in str(caught.value)
+    assert not list(tmp_path.iterdir())

@@ -102,7 +102,8 @@ class SupervisedJobs:
             folder = self._store.jobs.new_folder()
             try:
                 keep_submitter(folder, self._settings, cwd=Path.cwd(), further=variables_used(self._store))
-                kept = {**plan.to_dict(), "code_digest": digest, "build_digest": _build_digest(plan.spec)}
+                planned = materials.without_signatures(plan.to_dict(), self._store)
+                kept = {**planned, "code_digest": digest, "build_digest": _build_digest(plan.spec)}
                 links = job_links(record, kept, lambda run: job_of_run(self._store, run))
                 record = self._store.jobs.insert(record, plan=kept, folder=folder, links=links)
             finally:

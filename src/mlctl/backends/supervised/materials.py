@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -81,7 +81,7 @@ def bring_inputs(
         if data["name"] in remote:
             source = remote[data["name"]]
         elif data["uri"].startswith(_WEB):
-            source, found = _fetch(data, cache)
+            source, found = _fetch(data, store, cache)
         else:
             source = local_source(data, store)
         warnings += found
@@ -109,6 +109,28 @@ def prepare_outputs(
     return mounts
 
 
+def without_signatures(plan: Mapping[str, Any], store: WorkspaceStore) -> dict[str, Any]:
+    """A plan as it is kept: what is signed in the addresses of inputs is among the secrets of the workspace.
+
+    An input with mode direct keeps its address, which the job gets as it is.
+    """
+    from mlctl.store.signed_addresses import conceal
+
+    def concealed(given: Any, key: str) -> Any:
+        if not isinstance(given, Mapping) or not given.get(key) or given.get("mode") == "direct":
+            return given
+        return {**given, key: conceal(given[key], store.secrets)}
+
+    payload, spec = plan["payload"], plan["spec"]
+    return {
+        **plan,
+        "payload": {**payload, "inputs": [concealed(data, "uri") for data in payload["inputs"]]},
+        "spec": {**spec, "inputs": {name: concealed(given, "path") for name, given in spec["inputs"].items()}}
+        if spec.get("inputs")
+        else spec,
+    }
+
+
 def local_source(data: dict[str, Any], store: WorkspaceStore) -> Path:
     """The file or folder of this machine that an input's URI means. Raises as `local_place`, naming the input."""
     try:
@@ -118,11 +140,12 @@ def local_source(data: dict[str, Any], store: WorkspaceStore) -> Path:
         raise
 
 
-def _fetch(data: dict[str, Any], cache: Path) -> tuple[Path, list[str]]:
+def _fetch(data: dict[str, Any], store: WorkspaceStore, cache: Path) -> tuple[Path, list[str]]:
     from mlctl.store.downloads import HttpCache, public_url
+    from mlctl.store.signed_addresses import reveal
 
     _refuse_web_folder(data)
-    fetched = HttpCache(cache / "downloads").fetch(public_url(data["uri"]))
+    fetched = HttpCache(cache / "downloads").fetch(public_url(reveal(data["uri"], store.secrets)))
     return fetched.path, list(fetched.warnings)
 
 
