@@ -100,4 +100,9 @@ def differences(before: Asset, after: Asset) -> dict[str, tuple[Any, Any]]:
 
 def next_number(versions: Mapping[str, Any] | list[str]) -> int:
     """One more than the highest of the versions that are numbers."""
-    return max((int(version) for version in versions if version.isascii() and version.isdigit()), default=0) + 1
+    return max((number_of(version) or 0 for version in versions), default=0) + 1
+
+
+def number_of(version: str) -> int | None:
+    """The number that a version is; None for a word, and for more digits than a counter has (of 64 bits)."""
+    return int(version) if version.isascii() and version.isdigit() and len(version) <= 18 else None

@@ -173,23 +173,25 @@ def download(desk: AssetDesk, asset: Asset, folder: Path) -> Path:
     """Copy the files of an asset to `folder`/<name>; what is there with the same content stays.
 
     Every file is checked against its digest. Raises ConflictError when another file of that path is there, UsageError
-    for an asset without files.
+    for an asset without files, AuthError and UnavailableError for a folder that cannot be written.
     """
     from mlctl.assets.files import fetch_files
     from mlctl.registry.copying import fetch
+    from mlctl.store.shelves import translated
 
     target = folder / asset.name
     if desk.registry is not None:
         asset = fetch(asset, desk.registry, desk.store)
     if asset.path is None:
         raise UsageError(f"{asset.kind} '{asset.name}' version '{asset.version}' has no files")
-    folder.mkdir(parents=True, exist_ok=True)
-    incoming = folder / f".{asset.name}.{os.urandom(6).hex()}"
-    try:
-        fetch_files(desk.store, asset, incoming)
-        _put_beside(incoming, target)
-    finally:
-        shutil.rmtree(incoming, ignore_errors=True)
+    incoming = folder / f".{os.urandom(8).hex()}"
+    with translated(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            fetch_files(desk.store, asset, incoming)
+            _put_beside(incoming, target)
+        finally:
+            shutil.rmtree(incoming, ignore_errors=True)
     return target
 
 
@@ -198,6 +200,8 @@ def _put_beside(incoming: Path, target: Path) -> None:
     if not target.exists():
         incoming.rename(target)
         return
+    if not target.is_dir():
+        raise ConflictError(f"{target} is there already, and is a file", hint="name another folder, or move it away")
     new = [path.relative_to(incoming) for path in sorted(incoming.rglob("*")) if path.is_file() or path.is_symlink()]
     for path in new:
         if (target / path).exists() and not _same_file(incoming / path, target / path):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from mlctl.entities.asset import LATEST, Asset, AssetName, differences
+from mlctl.entities.asset import LATEST, Asset, AssetName, differences, number_of
 from mlctl.entities.lineage import Link
 from mlctl.errors import ConflictError, NotFoundError
 from mlctl.store.database import Database, Row
@@ -56,9 +56,10 @@ class AssetTable:
             row = _find(connection, wanted.kind, wanted.name, wanted.version)
             if row is None:
                 _insert(connection, wanted)
-                if wanted.version.isascii() and wanted.version.isdigit() and int(wanted.version) >= number:
+                taken = number_of(wanted.version)
+                if taken is not None and taken >= number:
                     sql = "UPDATE asset_names SET next_version = ? WHERE kind = ? AND name = ?"
-                    connection.execute(sql, (int(wanted.version) + 1, wanted.kind, wanted.name))
+                    connection.execute(sql, (taken + 1, wanted.kind, wanted.name))
             else:
                 known = _asset(row)
                 if known.fingerprint != wanted.fingerprint:
@@ -213,7 +214,7 @@ class AssetTable:
         details = {"kind": kind, "name": name, "version": version}
         if version is not None and self.knows(kind, name):
             versions = [found.version for found in self.list_versions(kind, name, view="all", max_results=5)]
-            hint = f"its newest versions: {', '.join(versions)}"
+            hint = f"its newest versions: {', '.join(versions)}" if versions else "all its versions were removed"
             return NotFoundError(f"{kind} '{name}' has no version '{version}'", hint=hint, details=details)
         otherwise = f"'mlctl {kind} list' shows what this workspace has"
         hint = did_you_mean(name, self.names(kind, limit=1000), otherwise=otherwise)

@@ -24,7 +24,7 @@ from mlctl.store.asset_files import Meter, Progress, asset_entries
 from mlctl.store.database import translate_os_error
 from mlctl.store.guard import Guard
 from mlctl.store.shelves import FILES, TREES, Shelves, digest_of, translated
-from mlctl.store.snapshot import TreeEntry, hash_entries, walk
+from mlctl.store.snapshot import TreeEntry, has_changed, hash_entries, walk
 from mlctl.store.stamps import Stamps
 from mlctl.store.trees import StoredEntry, decode_tree, encode_tree, is_digest
 
@@ -105,6 +105,7 @@ class ContentStore:
                 progress(total, total)
         else:
             digest = self._add(entries, stamps, Meter(total, progress))
+            warnings += map(_told_changed, filter(has_changed, entries))
             self._finish(entries, stamps, digest, "", started)
         return _snapshot(entries, digest, "", warnings)
 
@@ -251,6 +252,10 @@ class ContentStore:
             hint="submit the job, or create the asset, again from its files: what is damaged is stored anew; "
             "'mlctl workspace verify' says what else is",
         )
+
+
+def _told_changed(entry: TreeEntry) -> str:
+    return f"{entry.path} was written to while it was read: what is stored may be half old and half new"
 
 
 def _snapshot(entries: Sequence[TreeEntry], digest: str, folder_hash: str, warnings: list[str]) -> Snapshot:

@@ -93,6 +93,17 @@ def walk(
         waiting += reversed(folders)
 
 
+def has_changed(entry: TreeEntry) -> bool:
+    """Whether a file is no longer what it was when the tree was walked."""
+    if entry.kind != "file":
+        return False
+    try:
+        status = Path(entry.source).stat()
+    except OSError:
+        return True
+    return (status.st_size, status.st_mtime_ns) != (entry.size, entry.stamp[2])
+
+
 def folder_hash(folder: Path) -> str:
     """Azure ML's content hash of a code folder (`azureml.codeHash` version 202208), 64 hexadecimal digits.
 

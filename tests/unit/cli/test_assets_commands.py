@@ -185,3 +185,20 @@ def test_the_catalog_of_a_component_names_every_file_with_its_digest(call: Call,
     assert (data / "catalog.json.sig").read_bytes() == (data / "catalog.json").read_bytes()
     Path("none.yml").write_text("type: command\nname: s\ncommand: ls\nenvironment: {image: x}\n")
     assert call("component", "prepare-for-sign", "-f", "none.yml").code == 2
+
+
+def test_a_download_onto_a_file_is_refused(call: Call, data: Path) -> None:
+    call("data", "create", "-n", "a", "--path", "d")
+    Path("out").mkdir()
+    Path("out/a").write_text("mine")
+    assert [call("data", "download", "-n", "a", "-v", "1", "-p", to).code for to in ("out", "out/a")] == [6, 6]
+    assert call("data", "download", "-n", "a", "-v", "1", "-p", "out/a/b").code == 7
+    assert [path.name for path in Path("out").iterdir()] == ["a"]
+
+
+def test_a_version_of_more_digits_than_a_number_has_is_a_name(call: Call, data: Path) -> None:
+    for version in ("1", "9" * 18, "9" * 40):
+        assert call("data", "create", "-n", "a", "--path", "d", "-v", version).code == 0
+    assert call("data", "create", "-n", "a", "--path", "d").json["version"] == "1" + "0" * 18
+    assert call("data", "create", "-n", "b", "--path", "d", "-v", "9" * 40).code == 0
+    assert call("data", "create", "-n", "b", "--path", "d").json["version"] == "1"

@@ -108,6 +108,17 @@ def test_an_unchanged_folder_is_not_read_again(
     assert sorted(read[6:]) == ["a.py", "a.py", "folder hash"]  # it is there twice, once through the link
 
 
+def test_a_file_that_is_written_to_while_it_is_read_is_told(contents: ContentStore, code: Path) -> None:
+    (code / "nowhere").unlink()
+
+    def write(_done: int, _total: int) -> None:
+        (code / "src/a.py").write_text("print(1) # more")
+
+    told = contents.add_tree(code, progress=write).warnings
+    assert "src/a.py was written to while it was read: what is stored may be half old and half new" in told
+    assert not any("while it was read" in text for text in contents.add_tree(code).warnings)
+
+
 def test_a_change_within_the_time_stamps_grain_is_seen(contents: ContentStore, code: Path) -> None:
     first = contents.add_folder(code)
     before = (code / "same.py").stat()
