@@ -55,7 +55,7 @@ from mlctl.backends.capabilities.kinds import (
 from mlctl.backends.capabilities.sections import SECTIONS
 from mlctl.backends.docker import arguments
 from mlctl.backends.supervised.materials import check_inputs
-from mlctl.errors import NotFoundError, UnsupportedError
+from mlctl.errors import NotFoundError, UnavailableError, UnsupportedError
 from mlctl.operations.portability import Finding, examine
 from mlctl.spec.check import check_document
 from mlctl.spec.detection import detect
@@ -140,7 +140,7 @@ VALUES: list[dict[str, Any]] = [
     {"environment": "azureml://registries/mine/environments/nobody-knows-it/versions/1"},
     {"environment": {**IMAGE, "os_type": "windows"}},
     {"environment": {**IMAGE, "os_type": "linux"}},
-    {"code": "git+https://github.com/o/r.git"},
+    {"code": "git+https://127.0.0.1:1/o/r.git"},
     {"code": "azureml:mine:1"},
     {"code": "."},
     data("."),
@@ -200,7 +200,7 @@ def is_refused(planning: Bound, spec: dict[str, Any]) -> bool:
         prepared = planning.prepare(spec)
     except UnsupportedError:
         return True
-    except NotFoundError:
+    except (NotFoundError, UnavailableError):
         return False
     try:
         check_inputs(prepared.plan.payload["inputs"], planning.store)

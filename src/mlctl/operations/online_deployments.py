@@ -18,6 +18,7 @@ from mlctl.errors import (
     UnavailableError,
     UsageError,
 )
+from mlctl.operations.answering import wait_until_it_is_reached
 from mlctl.operations.deployed_files import links_of
 from mlctl.operations.deployment_specs import read_deployment
 from mlctl.operations.endpoints import EndpointDesk
@@ -100,7 +101,7 @@ def create(
 
 
 def wait(desk: EndpointDesk, deployment: Deployment, *, timeout: float | None = None) -> Deployment:
-    """Wait until the generation answers.
+    """Wait until the generation answers, and requests go to it.
 
     Raises DeploymentFailedError with the reason and the last lines of the log, UnavailableError for a stopped endpoint.
     """
@@ -111,6 +112,7 @@ def wait(desk: EndpointDesk, deployment: Deployment, *, timeout: float | None = 
         if found.generation != deployment.generation:
             raise ConflictError(f"deployment '{deployment.name}' was changed by somebody else meanwhile")
         if found.provisioning_state == SUCCEEDED:
+            wait_until_it_is_reached(desk, found)
             return found
         if found.provisioning_state == FAILED:
             raise failure(found)

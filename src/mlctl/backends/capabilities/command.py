@@ -108,7 +108,6 @@ COMMAND: tuple[Row, ...] = (
     row(
         "code",
         "<git>",
-        here=_NOT_LOCAL_CODE,
         kubernetes=_NOT_LOCAL_CODE,
         azureml=approximated("code from Git is a private preview: set AZURE_ML_CLI_PRIVATE_FEATURES_ENABLED=true"),
     ),
