@@ -20,6 +20,7 @@ from mlctl.cli.options import (
 )
 from mlctl.cli.verbs import changed_fields
 from mlctl.context import Context
+from mlctl.entities.asset import can_be_named
 from mlctl.errors import UsageError
 from mlctl.operations.assets import UPDATABLE, AssetDesk
 
@@ -218,6 +219,8 @@ def label_verb(kind: str) -> Function:
             raise UsageError("'latest' is always the newest version", hint="take another label")
         if (version is None) != remove:
             raise UsageError("a label needs a version to point to", hint="give --version, or --remove")
+        if not remove and not can_be_named(label):
+            raise UsageError(f"{label!r} cannot be a label", hint="letters, digits, dots, dashes and underscores")
         table = desk_of(context, registry_name).assets
         table.set_label(kind, name, label, version)
         return table.labels(kind, name)

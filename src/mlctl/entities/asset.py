@@ -103,6 +103,16 @@ def next_number(versions: Mapping[str, Any] | list[str]) -> int:
     return max((number_of(version) or 0 for version in versions), default=0) + 1
 
 
+def can_be_named(text: str) -> bool:
+    """Whether a text can be the name, the version or the label of an asset: what others wrote becomes a path here."""
+    return (
+        text not in ("", ".", "..")
+        and text.isprintable()
+        and not any(sign in text for sign in "/\\")
+        and len(text.encode()) <= 255
+    )
+
+
 def number_of(version: str) -> int | None:
     """The number that a version is; None for a word, and for more digits than a counter has (of 64 bits)."""
     return int(version) if version.isascii() and version.isdigit() and len(version) <= 18 else None

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mlctl.entities.asset import Asset
+from mlctl.entities.asset import Asset, can_be_named
 from mlctl.registry.content import is_digest, read_checked, tree_files
 from mlctl.registry.files import damaged
 from mlctl.registry.known import OpenRegistry
@@ -113,7 +113,9 @@ def _item(record: dict[str, Any]) -> Item:
     except ValueError as error:
         raise ValueError(f"its manifest has a version that means nothing: {error}") from error
     labels = record["labels"]
-    if type(record["archived"]) is not bool or not all(isinstance(label, str) and label for label in labels):
+    if type(record["archived"]) is not bool or not all(
+        isinstance(label, str) and can_be_named(label) for label in labels
+    ):
         raise ValueError(f"its manifest has a version that means nothing: {asset.reference}")
     return Item(replace(asset, archived=record["archived"]), root, tuple(labels))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from mlctl.entities.asset import ASSET_KINDS, Asset
+from mlctl.entities.asset import ASSET_KINDS, Asset, can_be_named
 from mlctl.registry.content import is_digest
 
 _TEXTS = ("name", "version", "type", "fingerprint", "created_by")
@@ -38,7 +38,8 @@ def asset_from_record(record: Mapping[str, Any]) -> tuple[Asset, str]:
         and all(isinstance(record[field], (int, float)) for field in _NUMBERS)
         and all(isinstance(value, str) for field in ("tags", "properties") for value in record[field].values())
         and isinstance(record["anonymous"], bool)
-        and bool(asset.name and asset.version)
+        and can_be_named(asset.name)
+        and can_be_named(asset.version)
         and (asset.content is None or is_digest(asset.content))
         and plain not in (".", "..")
         and not any(sign in plain for sign in "/\0")

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote
 
-from mlctl.entities.asset import AREAS, LATEST, Asset, AssetName, next_number
+from mlctl.entities.asset import AREAS, LATEST, Asset, AssetName, can_be_named, next_number
 from mlctl.entities.lineage import Link
 from mlctl.errors import NotFoundError, UnavailableError
 from mlctl.registry.files import Files
@@ -247,7 +247,9 @@ class RegistryTable:
         return AssetName(kind, name, latest, str(next_number(versions)), latest is None, oldest.created_at)
 
     def _names(self, kind: str) -> list[str]:
-        return sorted(unquote(part) for part in self._files.names(f"assets/{kind}"))
+        # whoever may write to the place may have made a folder by hand
+        names = (unquote(part) for part in self._files.names(f"assets/{kind}"))
+        return sorted(name for name in names if can_be_named(name))
 
     def _versions(self, kind: str, name: str) -> set[str]:
         return self._marked(kind, name, "versions")

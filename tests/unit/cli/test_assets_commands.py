@@ -187,6 +187,12 @@ def test_the_catalog_of_a_component_names_every_file_with_its_digest(call: Call,
     assert call("component", "prepare-for-sign", "-f", "none.yml").code == 2
 
 
+def test_a_label_that_is_a_path_is_refused(call: Call, data: Path) -> None:
+    call("data", "create", "-n", "a", "--path", "d")
+    assert call("data", "label", "-n", "a", "-v", "1", "-l", "../x").code == 2
+    assert call("data", "label", "-n", "a", "-v", "1", "-l", "x").code == 0
+
+
 def test_a_download_onto_a_file_is_refused(call: Call, data: Path) -> None:
     call("data", "create", "-n", "a", "--path", "d")
     Path("out").mkdir()
