@@ -23,7 +23,7 @@ from mlctl.spec.check import SpecCheck
 from mlctl.spec.paths import absolute
 from mlctl.spec.references import ASSET, DATASTORE, FILE, GIT, JOB_OUTPUT, LOCAL, RUN, Reference, parse
 from mlctl.store.git_trees import fetch_git
-from mlctl.store.uploads import address, expose
+from mlctl.store.uploads import address, expose, shown_content
 from mlctl.store.workspaces import WorkspaceStore
 
 Progress = Callable[[int, int], None]
@@ -168,10 +168,9 @@ class Registrar:
         from mlctl.store.signed_addresses import conceal
 
         origin = Link(Node(PATH, printable_url(reference.text)), _node(asset), "path")
-        return Draft(
-            replace(asset, path=conceal(reference.text, self.store.secrets)),
-            () if reference.kind == DATASTORE else (origin,),
-        )
+        path = conceal(reference.text, self.store.secrets)
+        asset = replace(asset, path=path, content=shown_content(self.store, path))
+        return Draft(asset, () if reference.kind == DATASTORE else (origin,))
 
     def _made_by_job(self, asset: Asset, reference: Reference) -> Draft:
         if reference.kind == RUN:
@@ -205,9 +204,12 @@ class Registrar:
         if environment.build is None:
             return Draft(replace(asset, document=document))
         build = {"dockerfile_path": environment.build.dockerfile_path}
-        if not Path(environment.build.path).is_absolute():
-            return Draft(replace(asset, document={**document, "build": {**build, "path": environment.build.path}}))
-        kept = self.keep_files(Path(environment.build.path))
+        written = environment.build.path
+        if shown := shown_content(self.store, written):
+            return Draft(replace(asset, content=shown, path=written, document={**document, "build": build}))
+        if not Path(written).is_absolute():
+            return Draft(replace(asset, document={**document, "build": {**build, "path": written}}))
+        kept = self.keep_files(Path(written))
         asset = replace(asset, content=kept.content, path=kept.path, document={**document, "build": build})
         return Draft(asset, warnings=kept.warnings)
 
@@ -233,6 +235,8 @@ class Registrar:
             if reference.kind in (LOCAL, FILE):
                 kept = self.keep_files(Path(absolute(spec.document, reference.path or "")))
                 asset, warnings = replace(asset, content=kept.content, path=kept.path), kept.warnings
+            elif shown := shown_content(self.store, code):
+                asset = replace(asset, content=shown, path=code)
             else:
                 document["code"] = code
         return Draft(replace(asset, document=document), links, warnings)

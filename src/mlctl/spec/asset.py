@@ -15,6 +15,9 @@ from mlctl.spec.problems import WARNING
 from mlctl.spec.reader import read_file
 from mlctl.spec.validate import refuse_if_any
 
+_SHOWN = ("archived", "content", "labels", "job_name")
+"""What `show` prints besides the keys of a spec."""
+
 
 def load_asset(
     family: str,
@@ -30,9 +33,19 @@ def load_asset(
     a job. `kind`: the kind that it must be. Raises InvalidSpecError with every problem, NotFoundError.
     """
     document = Document({}, {}, "the command line", folder=Path.cwd()) if path is None else read_file(path)
+    if "creation_context" in document.data:
+        _make_spec(document.data)
     override_document(document, overrides, fields or {})
     fallback = KINDS[kind] if kind else default_kind(family)
     assert fallback is not None, family
     spec = check_document(document, refine(fallback, document.data))
     refuse_if_any(document, [found for found in spec.problems if found.severity != WARNING])
     return spec
+
+
+def _make_spec(shown: dict[str, Any]) -> None:
+    """What `show -o yaml` wrote becomes a spec, as with az: what only `show` says goes, and what is null there."""
+    # the flavors of an MLflow model are read from its files
+    read = ("mlflow", "signature", "flavors") if "mlflow" in shown else ()
+    for key in [key for key, value in shown.items() if key in (*_SHOWN, *read) or value in (None, {})]:
+        del shown[key]

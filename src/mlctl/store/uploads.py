@@ -29,6 +29,7 @@ UPLOADS = "LocalUpload"
 UPLOAD_DATASTORE = "workspaceblobstore"
 
 _NEW = ".new"
+_WHOLE = re.compile(rf"azureml://datastores/[^/]+/paths/{UPLOADS}/([0-9a-f]{{64}})/([^/]+)/?")
 _ADDRESS = re.compile(rf"{UPLOADS}/([0-9a-f]{{64}})/")
 
 
@@ -62,6 +63,12 @@ def expose(store: WorkspaceStore, digest: str, name: str) -> Path:
 def address(digest: str, name: str) -> str:
     """The address of what `expose` shows."""
     return f"azureml://datastores/{UPLOAD_DATASTORE}/paths/{UPLOADS}/{digest}/{name}"
+
+
+def shown_content(store: WorkspaceStore, address: str) -> str | None:
+    """The digest of the stored tree that an address shows as a whole, as the path that `show` prints does; or None."""
+    found = _WHOLE.fullmatch(address)
+    return found[1] if found and (uploads_folder(store) / found[1] / found[2]).exists() else None
 
 
 def uploads_folder(store: WorkspaceStore) -> Path:

@@ -187,6 +187,30 @@ def test_the_catalog_of_a_component_names_every_file_with_its_digest(call: Call,
     assert call("component", "prepare-for-sign", "-f", "none.yml").code == 2
 
 
+def test_what_show_prints_is_a_spec(call: Call, data: Path) -> None:
+    (data / "Dockerfile").write_text("FROM scratch\n")
+    Path("flow").mkdir()
+    Path("flow/MLmodel").write_text("flavors: {python_function: {loader_module: x}}\nmodel_uuid: u\n")
+    Path("c.yml").write_text("type: command\nname: c\ncommand: ls\ncode: d\nenvironment: {image: i}\n")
+    for words in (
+        ("data", "create", "-n", "d", "--path", "d"),
+        ("model", "create", "-n", "m", "--path", "d"),
+        ("model", "create", "-n", "flow", "--path", "flow"),
+        ("environment", "create", "-n", "e", "--image", "i"),
+        ("environment", "create", "-n", "b", "--build-context", "d"),
+        ("component", "create", "-f", "c.yml"),
+    ):
+        made = call(*words).json
+        shown = (words[0], "show", "-n", made["name"], "-v", "1", "-o", "yaml")
+        Path("shown.yml").write_text(call(*shown).out)
+        again = call(words[0], "create", "-f", "shown.yml")
+        assert (again.code, again.err) == (0, ""), words
+        differing = {key for key in made if made[key] != again.json[key]}
+        assert differing <= {"creation_context"}, words
+        other = call(words[0], "create", "-f", "shown.yml", "--name", f"{made['name']}2").json
+        assert {key for key in made if made[key] != other[key]} == {"id", "name", "creation_context"}, words
+
+
 def test_a_label_that_is_a_path_is_refused(call: Call, data: Path) -> None:
     call("data", "create", "-n", "a", "--path", "d")
     assert call("data", "label", "-n", "a", "-v", "1", "-l", "../x").code == 2
