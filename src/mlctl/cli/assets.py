@@ -106,7 +106,7 @@ def show_verb(kind: str) -> Function:
         one_of(version, label)
         return show_asset(desk_of(context, registry_name), kind, name, version=version, label=label)
 
-    show.__doc__ = f"Show a {_words(kind)}: the version given, else the latest."
+    show.__doc__ = f"Show one {_words(kind)}: the version given, else the latest."
     return command(show)
 
 
@@ -154,7 +154,7 @@ def update_verb(kind: str) -> Function:
         desk = desk_of(context, registry_name)
         return updated(desk, kind, (name, version, label), operations, force_string=force_string)
 
-    update.__doc__ = f"Change description, tags or properties of a {_words(kind)}; all else a version keeps."
+    update.__doc__ = f"Change description, tags or properties of one {_words(kind)}; all else a version keeps."
     return command(accepted=POLICY)(update)
 
 
@@ -254,7 +254,7 @@ def download_verb(kind: str) -> Function:
         target = download_asset(desk, asset, download_path)
         context.say.info(f"downloaded to {target}")
 
-    download.__doc__ = f"Copy the files of a {_words(kind)} to FOLDER/NAME, each checked against its digest."
+    download.__doc__ = f"Copy the files of one {_words(kind)} to FOLDER/NAME, each checked against its digest."
     return command(accepted=POLICY)(download)
 
 

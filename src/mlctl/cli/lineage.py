@@ -57,7 +57,7 @@ def why_verb(kind: str) -> Function:
         return shown(context, made_from(context.store, node, depth=depth))
 
     why.__doc__ = (
-        f"Show what a {_words(kind)} was made from: jobs, their data, code, commit and environment.\n\n"
+        f"Show what one {_words(kind)} was made from: jobs, their data, code, commit and environment.\n\n"
         "A tree on a terminal; data with -o, --query, or when the output goes elsewhere."
     )
     return command(why)
@@ -82,7 +82,7 @@ def used_by_verb(kind: str) -> Function:
         return shown(context, find(context.store, node, depth=depth))
 
     used_by.__doc__ = (
-        f"Show what was made with a {_words(kind)}: jobs, and what they made; the newest first.\n\n"
+        f"Show what was made with one {_words(kind)}: jobs, and what they made; the newest first.\n\n"
         "A tree on a terminal; data with -o, --query, or when the output goes elsewhere."
     )
     return command(used_by)

@@ -68,7 +68,7 @@ def share_verb(kind: str) -> Callable[..., Any]:
         return describe_shared(shared, registry)
 
     share.__doc__ = (
-        f"Copy a version of a {_WORDS.get(kind, kind)} into a registry, for other workspaces.\n\n"
+        f"Copy one version of this {_WORDS.get(kind, kind)} into a registry, for other workspaces.\n\n"
         "Files that the registry has already are not copied; each copy is checked against its digest. The same version "
         "again changes nothing; with other content it is refused (exit 6)."
     )
