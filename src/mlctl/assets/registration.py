@@ -22,7 +22,7 @@ from mlctl.settings.user import current_user
 from mlctl.spec.check import SpecCheck
 from mlctl.spec.paths import absolute
 from mlctl.spec.references import ASSET, DATASTORE, FILE, GIT, JOB_OUTPUT, LOCAL, RUN, Reference, parse
-from mlctl.store.git_trees import fetch_git
+from mlctl.store.git_trees import fetch_git, refuse_credentials
 from mlctl.store.uploads import address, expose, shown_content
 from mlctl.store.workspaces import WorkspaceStore
 
@@ -238,6 +238,7 @@ class Registrar:
             elif shown := shown_content(self.store, code):
                 asset = replace(asset, content=shown, path=code)
             else:
+                refuse_credentials(code)
                 document["code"] = code
         return Draft(replace(asset, document=document), links, warnings)
 

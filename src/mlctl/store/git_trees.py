@@ -38,6 +38,16 @@ class GitTree(NamedTuple):
     commit: str
 
 
+def refuse_credentials(url: str) -> None:
+    """Raise UsageError for the address of a repository, with or without git+, that has a user or a token in it."""
+    url = url.removeprefix("git+")
+    if url.startswith("http") and "@" in url.partition("://")[2].partition("/")[0]:
+        raise UsageError(
+            f"'{printable_url(url)}' was given with a user or a token, which would be kept",
+            hint="leave it out and let git ask its credential helper: git config credential.helper …",
+        )
+
+
 def fetch_git(text: str, folder: Path) -> GitTree:
     """The files that an address names, below `folder`, which is made. They must not be written to.
 
@@ -48,11 +58,7 @@ def fetch_git(text: str, folder: Path) -> GitTree:
     if found is None:
         raise UsageError(f"'{text}' is no address of a Git repository", hint="git+https://<host>/<path>@<revision>")
     url, revision = found[1], found[2] or "HEAD"
-    if url.startswith("http") and "@" in url.partition("://")[2].partition("/")[0]:
-        raise UsageError(
-            f"'{printable_url(url)}' was given with a user or a token, which would be kept",
-            hint="leave it out and let git ask its credential helper: git config credential.helper …",
-        )
+    refuse_credentials(url)
     below = parse_qs(found[3] or "").get("subdirectory", [""])[0]
     if ".." in PurePosixPath(below).parts or below.startswith("/"):
         raise UsageError(f"'{text}' leads out of the repository", hint="write the subdirectory without '..'")

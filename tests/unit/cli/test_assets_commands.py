@@ -211,6 +211,27 @@ def test_what_show_prints_is_a_spec(call: Call, data: Path) -> None:
         assert {key for key in made if made[key] != other[key]} == {"id", "name", "creation_context"}, words
 
 
+def test_what_show_prints_of_files_in_another_datastore_is_a_spec(call: Call, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "share").mkdir()
+    Path("nas.yml").write_text(f"name: nas\ntype: local_folder\npath: {tmp_path}/share\n")
+    call("datastore", "create", "-f", "nas.yml")
+    create = ("data", "create", "-n", "a", "-v", "1", "--path", "d", "--datastore", "nas")
+    made = call(*create).json
+    Path("shown.yml").write_text(call("data", "show", "-n", "a", "-v", "1", "-o", "yaml").out)
+    for again in (call(*create), call("data", "create", "-f", "shown.yml")):
+        assert (again.code, again.err) == (0, "")
+        assert again.json["path"] == made["path"]
+
+
+def test_a_component_with_a_token_in_the_address_of_its_code_is_refused(call: Call) -> None:
+    spec = "type: command\nname: c\ncommand: ls\nenvironment: {image: i}\ncode: "
+    Path("c.yml").write_text(spec + "git+https://me:geheim@example.com/x.git\n")
+    answer = call("component", "create", "-f", "c.yml")
+    assert (answer.code, "geheim" in answer.err) == (2, False)
+    Path("c.yml").write_text(spec + "git+https://example.com/x.git\n")
+    assert call("component", "create", "-f", "c.yml").code == 0
+
+
 def test_a_label_that_is_a_path_is_refused(call: Call, data: Path) -> None:
     call("data", "create", "-n", "a", "--path", "d")
     assert call("data", "label", "-n", "a", "-v", "1", "-l", "../x").code == 2
