@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from mlctl.entities.asset import AREAS, COMPONENT, DATA, ENVIRONMENT, MODEL, Ass
 from mlctl.entities.clock import Clock
 from mlctl.entities.lineage import GIT as COMMIT
 from mlctl.entities.lineage import JOB, PATH, Link, Node, node_of
+from mlctl.entities.tags import texts
 from mlctl.errors import ConflictError, NotFoundError, UnavailableError
 from mlctl.settings.user import current_user
 from mlctl.spec.check import SpecCheck
@@ -119,8 +120,8 @@ class Registrar:
             type=data.get("type") or ("" if kind == MODEL else _DEFAULT_TYPES[kind]),
             stage=data.get("stage"),
             description=data.get("description"),
-            tags=_texts(data.get("tags")),
-            properties=_texts(data.get("properties")),
+            tags=texts(data.get("tags")),
+            properties=texts(data.get("properties")),
             document={key: value for key, value in data.items() if key not in (*_SHARED, *_PRINTED)},
         )
         make = {ENVIRONMENT: self._environment, COMPONENT: self._component}.get(kind, self._files)
@@ -286,10 +287,6 @@ def _with_format(asset: Asset, place: Path) -> tuple[Asset, tuple[str, ...]]:
 
 def _node(asset: Asset) -> Node:
     return Node(asset.kind, asset.name, asset.version)
-
-
-def _texts(given: Mapping[str, Any] | None) -> dict[str, str]:
-    return {str(key): "" if value is None else str(value) for key, value in (given or {}).items()}
 
 
 def _put(document: dict[str, Any], path: tuple[str | int, ...], value: Any) -> None:

@@ -20,9 +20,9 @@ from mlctl.cli.options import (
 )
 from mlctl.cli.verbs import changed_fields
 from mlctl.context import Context
-from mlctl.entities.asset import can_be_named
+from mlctl.entities.asset import UPDATABLE, can_be_named
 from mlctl.errors import UsageError
-from mlctl.operations.assets import UPDATABLE, AssetDesk
+from mlctl.operations.assets import AssetDesk
 
 Function = Callable[..., Any]
 
@@ -85,8 +85,7 @@ def created(
 
     desk = desk_of(context, registry)
     asset, warnings = create(desk, kind, file, overrides=overrides or (), fields=fields)
-    for text in warnings:
-        context.say.warning(text)
+    context.say.warnings(warnings)
     return describe(desk, asset)
 
 

@@ -80,8 +80,7 @@ def create(
     deployment, warnings = create_deployment(
         desk, file, overrides=set_ or (), fields=fields, backend=backend, default=set_default
     )
-    for text in warnings:
-        context.say.warning(text)
+    context.say.warnings(warnings)
     return describe(desk, deployment)
 
 
@@ -124,8 +123,7 @@ def update(
     if file is not None:
         fields = {"name": name, "endpoint_name": endpoint_name}
         deployment, warnings = create_deployment(desk, file, fields=fields, update=True)
-        for text in warnings:
-            context.say.warning(text)
+        context.say.warnings(warnings)
         name, endpoint_name = deployment.name, deployment.endpoint
     if not name or not endpoint_name:
         raise UsageError("batch-deployment update needs --name and --endpoint-name, or a file")

@@ -93,8 +93,7 @@ def create(
     desk = desk_of(context)
     fields = {"name": name.lower() if name else None}
     endpoint, warnings = create_endpoint(desk, file, overrides=set_ or (), fields=fields)
-    for text in warnings:
-        context.say.warning(text)
+    context.say.warnings(warnings)
     return describe(desk, endpoint)
 
 
@@ -206,8 +205,7 @@ def invoke(
     given, folder = _given(file, set_ or [], fields)
     wanted = Invocation(name, given, deployment_name, job_name, experiment_name, resume)
     prepared = call(desk_of(context), wanted, folder)
-    for text in prepared.warnings:
-        context.say.warning(text)
+    context.say.warnings(prepared.warnings)
     return describe(job_desk(context), prepared.backend.jobs.submit(prepared.plan))
 
 

@@ -102,7 +102,6 @@ def _shown(context: Context, connection: Connection, said: list[str], *, populat
     from mlctl.operations.connections import describe
     from mlctl.storage.credentials import Vault
 
-    for text in said:
-        context.say.warning(text)
+    context.say.warnings(said)
     vault = Vault(context.store.secrets, context.settings.environ) if populate_secrets else None
     return describe(context.store, connection, vault=vault)

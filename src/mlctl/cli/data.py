@@ -19,7 +19,7 @@ from mlctl.cli.assets import (
     update_verb,
 )
 from mlctl.cli.command import Accepted, command
-from mlctl.cli.data_transfer import import_, list_materialization_status, mount
+from mlctl.cli.data_transfer import DataDescription, DataType, import_, list_materialization_status, mount
 from mlctl.cli.lineage import used_by_verb, why_verb
 from mlctl.cli.options import POLICY, NewName, NoWait, OptionalFile, SetValues
 from mlctl.cli.sharing import share_verb
@@ -37,16 +37,12 @@ def create(
     file: OptionalFile = None,
     name: NewName = None,
     version: NewVersion = None,
-    type_: Annotated[
-        str | None, typer.Option("--type", "-t", metavar="uri_file|uri_folder|mltable", help="What the path is.")
-    ] = None,
+    type_: DataType = None,
     path: Annotated[
         str | None,
         typer.Option("--path", "-p", metavar="PATH", help="Local path, address, or output: azureml://jobs/…"),
     ] = None,
-    description: Annotated[
-        str | None, typer.Option("--description", "-d", metavar="TEXT", help="What it is for.")
-    ] = None,
+    description: DataDescription = None,
     datastore: Datastore = None,
     set_: SetValues = None,
     registry_name: RegistryName = None,

@@ -16,6 +16,11 @@ from mlctl.cli.words import FLAG
 from mlctl.context import Context
 from mlctl.errors import UsageError
 
+DataType = Annotated[
+    str | None, typer.Option("--type", "-t", metavar="uri_file|uri_folder|mltable", help="What the path is.")
+]
+DataDescription = Annotated[str | None, typer.Option("--description", "-d", metavar="TEXT", help="What it is for.")]
+
 
 @command(accepted=(*POLICY, Accepted(("--persistent",), FLAG)))
 def mount(
@@ -41,15 +46,11 @@ def import_(
     file: OptionalFile = None,
     name: NewName = None,
     version: NewVersion = None,
-    type_: Annotated[
-        str | None, typer.Option("--type", "-t", metavar="uri_file|uri_folder|mltable", help="What the path is.")
-    ] = None,
+    type_: DataType = None,
     path: Annotated[
         str | None, typer.Option("--path", "-p", metavar="ADDRESS", help="Where to: azureml://datastores/…/paths/…")
     ] = None,
-    description: Annotated[
-        str | None, typer.Option("--description", "-d", metavar="TEXT", help="What it is for.")
-    ] = None,
+    description: DataDescription = None,
     set_: SetValues = None,
 ) -> dict[str, Any]:
     """Bring files of a connection (s3, azure_blob, azure_data_lake_gen2) to a datastore, and register them.
@@ -70,8 +71,7 @@ def import_(
         fields={key: value for key, value in fields.items() if value is not None},
         cache=context.settings.home / "cache",
     )
-    for text in said:
-        context.say.warning(text)
+    context.say.warnings(said)
     return describe(desk, asset)
 
 

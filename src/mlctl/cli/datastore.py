@@ -50,8 +50,7 @@ def create(context: Context, *, file: File, name: NewName = None, set_: SetValue
 
     fields = {} if name is None else {"name": name}
     datastore, said = create_datastore(context.store, context.clock, file, overrides=set_ or (), fields=fields)
-    for text in said:
-        context.say.warning(text)
+    context.say.warnings(said)
     return describe(context.store, datastore)
 
 
@@ -105,8 +104,7 @@ def update(
         changes = changed_fields(before, operations, force_string=force_string, updatable=updatable, kind="datastore")
         datastore, more = update_datastore(context.store, context.clock, datastore, changes)
         said = [*said, *more]
-    for text in said:
-        context.say.warning(text)
+    context.say.warnings(said)
     return describe(context.store, datastore)
 
 

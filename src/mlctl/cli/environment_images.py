@@ -13,7 +13,7 @@ import typer
 from mlctl.cli.assets import Label, ListedName, RegistryName, Version, desk_of, one_of
 from mlctl.cli.command import command
 from mlctl.cli.names import complete_assets, complete_computes
-from mlctl.cli.options import MaxResults, OptionalFile, SetValues
+from mlctl.cli.options import MaxResults, OptionalFile, SetValues, WriteContext
 from mlctl.context import Context
 from mlctl.errors import MlctlError, UsageError
 from mlctl.output.streams import Level
@@ -52,10 +52,7 @@ def build(
     host: Annotated[
         str | None, typer.Option("--host", metavar="ADDRESS", help="Build on the engine at this address.")
     ] = None,
-    write_context: Annotated[
-        Path | None,
-        typer.Option("--write-context", metavar="FOLDER", help="Only write Dockerfile and files; no engine is used."),
-    ] = None,
+    write_context: WriteContext = None,
 ) -> dict[str, Any]:
     """Build the image of an environment, unless it is there, and push it.
 
@@ -120,8 +117,7 @@ def _environment(
             "--version, --label and --registry-name belong to a registered environment", hint="give --name"
         )
     environment, warnings = environment_in(file, set_ or ())
-    for text in warnings:
-        context.say.warning(text)
+    context.say.warnings(warnings)
     return environment
 
 

@@ -65,16 +65,14 @@ def create(
     """
     desk = job_desk(context)
     prepared = jobs.prepare(desk, file, name=name, overrides=set_ or [], backend=backend, strict=strict)
-    for warning in prepared.warnings:
-        context.say.warning(warning)
+    context.say.warnings(prepared.warnings)
     if save_as and not (save_as.parent.is_dir() and os.access(save_as.parent, os.W_OK)):
         raise UsageError(f"--save-as: {save_as.parent} is no folder that can be written", hint="nothing was submitted")
     if dry_run:
         return Result(jobs.describe_plan(prepared.plan))
     record = prepared.backend.jobs.submit(prepared.plan)
     context.store.content.release()  # what was fetched for it has its record: nobody who cleans up waits for the log
-    for warning in record.document.get("warnings", []):
-        context.say.warning(warning)
+    context.say.warnings(record.document.get("warnings", []))
     exit_code = 0
     if stream:
         context.say.info(f"job {record.name!r} is {record.status}")

@@ -41,6 +41,5 @@ def export(
         found = find(desk, job)
         warnings = found.warnings
         result = Result(found.document) if context.output_given else Result(log=[to_spec(found.document).encode()])
-    for text in warnings:
-        context.say.warning(text)
+    context.say.warnings(warnings)
     return result

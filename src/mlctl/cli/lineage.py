@@ -12,6 +12,7 @@ from mlctl.cli.command import Result, command
 from mlctl.cli.job_desk import one_job
 from mlctl.cli.names import complete_assets, complete_jobs
 from mlctl.context import Context
+from mlctl.entities.lineage import Node
 
 Function = Callable[..., Any]
 
@@ -42,31 +43,31 @@ _DIGEST = 12
 def why_verb(kind: str) -> Function:
     """`why`: what a version was made from."""
 
-    def why(
-        context: Context,
-        *,
-        which: Which = None,
-        name: NameOption = None,
-        version: Version = None,
-        label: Label = None,
-        depth: Depth = _DEPTH,
-    ) -> Result:
-        from mlctl.operations.lineage import asset_node, made_from
+    def ask(context: Context, node: Node, depth: int) -> dict[str, Any]:
+        from mlctl.operations.lineage import made_from
 
-        node = asset_node(context.store, kind, which, name=name, version=version, label=label)
-        return shown(context, made_from(context.store, node, depth=depth))
+        return made_from(context.store, node, depth=depth)
 
-    why.__doc__ = (
-        f"Show what one {_words(kind)} was made from: jobs, their data, code, commit and environment.\n\n"
-        "A tree on a terminal; data with -o, --query, or when the output goes elsewhere."
+    return _verb(
+        "why", kind, ask, f"Show what one {_words(kind)} was made from: jobs, their data, code, commit and environment."
     )
-    return command(why)
 
 
 def used_by_verb(kind: str) -> Function:
     """`used-by`: what was made with a version."""
 
-    def used_by(
+    def ask(context: Context, node: Node, depth: int) -> dict[str, Any]:
+        from mlctl.operations.lineage import used_by
+
+        return used_by(context.store, node, depth=depth)
+
+    return _verb(
+        "used-by", kind, ask, f"Show what was made with one {_words(kind)}: jobs, and what they made; the newest first."
+    )
+
+
+def _verb(word: str, kind: str, ask: Callable[[Context, Node, int], dict[str, Any]], said: str) -> Function:
+    def verb(
         context: Context,
         *,
         which: Which = None,
@@ -76,16 +77,12 @@ def used_by_verb(kind: str) -> Function:
         depth: Depth = _DEPTH,
     ) -> Result:
         from mlctl.operations.lineage import asset_node
-        from mlctl.operations.lineage import used_by as find
 
         node = asset_node(context.store, kind, which, name=name, version=version, label=label)
-        return shown(context, find(context.store, node, depth=depth))
+        return shown(context, ask(context, node, depth))
 
-    used_by.__doc__ = (
-        f"Show what was made with one {_words(kind)}: jobs, and what they made; the newest first.\n\n"
-        "A tree on a terminal; data with -o, --query, or when the output goes elsewhere."
-    )
-    return command(used_by)
+    verb.__doc__ = f"{said}\n\nA tree on a terminal; data with -o, --query, or when the output goes elsewhere."
+    return command(name=word)(verb)
 
 
 @command

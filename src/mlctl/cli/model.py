@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -41,6 +40,7 @@ from mlctl.cli.options import (
     OptionalFile,
     SetValues,
     Tags,
+    WriteContext,
     parse_tags,
 )
 from mlctl.cli.sharing import share_verb
@@ -151,10 +151,7 @@ def package(
     push: Annotated[
         str | None, typer.Option("--push", metavar="REGISTRY/REPOSITORY[:TAG]", help="Push the image there.")
     ] = None,
-    write_context: Annotated[
-        Path | None,
-        typer.Option("--write-context", metavar="FOLDER", help="Only write Dockerfile and files; no engine is used."),
-    ] = None,
+    write_context: WriteContext = None,
 ) -> dict[str, Any]:
     """Make one image of a model, its code, its environment and the inference server; it runs without mlctl.
 

@@ -101,7 +101,7 @@ def update(
     no_wait: NoWait = False,
 ) -> dict[str, Any]:
     """Change a deployment. With a file new processes take over when they answer; until then the old ones go on."""
-    from mlctl.operations.online_deployments import change, describe, wait
+    from mlctl.operations.online_deployments import UPDATABLE, change, describe, wait
 
     del local
     if file is not None:
@@ -111,9 +111,8 @@ def update(
         raise UsageError("online-deployment update needs --name and --endpoint-name, or a file")
     desk = desk_of(context)
     before = describe(desk, desk.store.endpoints.deployment(endpoint_name, name, ONLINE))
-    updatable = ("description", "tags", "properties", "instance_count")
     changes = changed_fields(
-        before, operations, force_string=force_string, updatable=updatable, kind="online-deployment"
+        before, operations, force_string=force_string, updatable=UPDATABLE, kind="online-deployment"
     )
     deployment = change(desk, endpoint_name, name, changes)
     if "instance_count" in changes and not no_wait:
@@ -207,8 +206,7 @@ def _deploy(
     deployment, warnings = create_deployment(
         desk, file, overrides=overrides or (), fields=fields, backend=backend, update=update
     )
-    for text in warnings:
-        context.say.warning(text)
+    context.say.warnings(warnings)
     if no_wait:
         return describe(desk, deployment)
     deployment = wait(desk, deployment)

@@ -74,8 +74,7 @@ def create(
     desk = desk_of(context)
     fields = {"name": name.lower() if name else None, "auth_mode": auth_mode}
     endpoint, warnings = create_endpoint(desk, file, overrides=set_ or (), fields=fields, host=host, port=port)
-    for text in warnings:
-        context.say.warning(text)
+    context.say.warnings(warnings)
     if not no_wait and port is None:
         endpoint = settle(desk, endpoint)
     elif not no_wait:
@@ -129,6 +128,7 @@ def update(
     no_wait: NoWait = False,
 ) -> dict[str, Any]:
     """Change traffic, mirror traffic, tags or description. Takes effect at once, and no request is lost."""
+    from mlctl.operations.endpoints import UPDATABLE
     from mlctl.operations.endpoints import show as show_endpoint
     from mlctl.operations.endpoints import update as update_endpoint
 
@@ -140,9 +140,8 @@ def update(
         if text is not None:
             changes[key] = parse_traffic(text, f"--{key.replace('_', '-')}")
     if operations:
-        updatable = ("description", "tags", "properties", "traffic", "mirror_traffic", "auth_mode")
         changes |= changed_fields(
-            {**before, **changes}, operations, force_string=force_string, updatable=updatable, kind="online-endpoint"
+            {**before, **changes}, operations, force_string=force_string, updatable=UPDATABLE, kind="online-endpoint"
         )
     what = "traffic" if {"traffic", "mirror_traffic"} & changes.keys() else "update"
     return update_endpoint(desk, name, changes, what=what, wait=not no_wait)

@@ -79,6 +79,10 @@ ForceString = Annotated[bool, typer.Option("--force-string", help="With --set an
 Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it is for.")]
 DisplayName = Annotated[str | None, typer.Option("--display-name", metavar="TEXT", help="A name for people.")]
 Tags = Annotated[list[str] | None, typer.Option("--tags", metavar="KEY=VALUE…", help="Tags; they replace the YAML's.")]
+WriteContext = Annotated[
+    Path | None,
+    typer.Option("--write-context", metavar="FOLDER", help="Only write Dockerfile and files; no engine is used."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Taken as in az; on this machine it is done at once.")]
 MaxResults = Annotated[

@@ -35,8 +35,7 @@ def package_model(
         text = f"azureml://registries/{registry}/models/{name}/versions/{version}"
     model = assets.resolver.get(text, MODEL)
     made = package(desk, context.clock, assets.resolver, model, file)
-    for text in made.warnings:
-        context.say.warning(text)
+    context.say.warnings(made.warnings)
     shown = describe(assets, made.asset)
     if write_context is not None:
         assert made.asset.content is not None

@@ -190,8 +190,7 @@ def import_(
     from mlctl.operations.registries import open_registry
 
     done = import_bundle(open_registry(context.settings, name), from_)
-    for text in done.warnings:
-        context.say.warning(text)
+    context.say.warnings(done.warnings)
     return {"registry": name, "imported": list(done.imported), "unchanged": list(done.unchanged)}
 
 

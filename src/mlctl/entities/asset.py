@@ -29,6 +29,10 @@ DATA_TYPES = ("uri_file", "uri_folder", "mltable")
 MODEL_TYPES = ("custom_model", "mlflow_model", "triton_model")
 
 
+UPDATABLE = ("description", "tags", "properties", "stage")
+"""What may change in a version; it keeps everything else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asset:
     """One version of an asset. Times are seconds since the epoch (UTC).

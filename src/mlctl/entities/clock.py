@@ -52,6 +52,12 @@ def iso_time(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, tz=timezone.utc).isoformat()
 
 
+def creation_context(created_at: float, created_by: str, modified_at: float | None = None) -> dict[str, str | None]:
+    """Who made something and when, as az prints it; `modified_at` for what can change."""
+    context = {"created_at": iso_time(created_at), "created_by": created_by, "created_by_type": "User"}
+    return context if modified_at is None else {**context, "last_modified_at": iso_time(modified_at)}
+
+
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlctl.assets.resolver import AssetSource, Resolver
 from mlctl.entities.asset import AREAS, COMPONENT, ENVIRONMENT, MODEL, Asset, AssetName
-from mlctl.entities.clock import Clock, iso_time
+from mlctl.entities.clock import Clock, creation_context, iso_time
 from mlctl.errors import ConflictError, MlctlError, UsageError
 from mlctl.settings.user import current_user
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from mlctl.registry.table import RegistryTable
     from mlctl.store.assets import AssetTable
     from mlctl.store.workspaces import WorkspaceStore
-
-UPDATABLE = ("description", "tags", "properties", "stage")
-"""What `update` may change: a version keeps everything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +98,7 @@ def describe_asset(asset: Asset, address: str, labels: list[str]) -> dict[str, A
         "properties": asset.properties,
         **asset.document,
         "archived": asset.archived,
-        "creation_context": {
-            "created_at": iso_time(asset.created_at),
-            "created_by": asset.created_by,
-            "created_by_type": "User",
-            "last_modified_at": iso_time(asset.modified_at),
-        },
+        "creation_context": creation_context(asset.created_at, asset.created_by, asset.modified_at),
         "labels": labels,
     }
     if asset.kind != ENVIRONMENT:

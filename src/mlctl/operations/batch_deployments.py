@@ -10,14 +10,15 @@ from typing import Any
 from mlctl.assets.resolver import Resolver, located
 from mlctl.backends.submitted import environment_document
 from mlctl.entities.batch_deployment import settings_of
-from mlctl.entities.clock import iso_time
+from mlctl.entities.clock import creation_context
 from mlctl.entities.command_job import CommandJob
 from mlctl.entities.endpoint import BATCH, SUCCEEDED, Deployment
 from mlctl.entities.environment import BuildContext, Environment
 from mlctl.entities.online_deployment import ModelFiles
+from mlctl.entities.tags import texts
 from mlctl.errors import ConflictError, InvalidSpecError, MlctlError, UnsupportedError, UsageError
 from mlctl.operations.batch_code import NO_CODE_SCRIPT
-from mlctl.operations.batch_endpoints import set_default, texts
+from mlctl.operations.batch_endpoints import set_default
 from mlctl.operations.deployed_files import code_of, links_of, model_of
 from mlctl.operations.endpoints import EndpointDesk
 from mlctl.operations.job_assets import resolve_environment
@@ -160,12 +161,7 @@ def describe(desk: EndpointDesk, deployment: Deployment) -> dict[str, Any]:
         "tags": deployment.tags,
         "properties": deployment.properties,
         "provisioning_state": deployment.provisioning_state,
-        "creation_context": {
-            "created_at": iso_time(deployment.created_at),
-            "created_by": deployment.created_by,
-            "created_by_type": "User",
-            "last_modified_at": iso_time(deployment.modified_at),
-        },
+        "creation_context": creation_context(deployment.created_at, deployment.created_by, deployment.modified_at),
     }
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlctl.entities.clock import iso_time
+from mlctl.entities.clock import creation_context
 from mlctl.entities.endpoint import BATCH, Endpoint
+from mlctl.entities.tags import texts
 from mlctl.errors import ConflictError, NotFoundError, UsageError
 from mlctl.operations.endpoints import EndpointDesk
 from mlctl.operations.jobs import JobDesk
@@ -74,12 +75,7 @@ def describe(desk: EndpointDesk, endpoint: Endpoint) -> dict[str, Any]:
         "tags": endpoint.tags,
         "properties": endpoint.properties,
         "provisioning_state": endpoint.provisioning_state,
-        "creation_context": {
-            "created_at": iso_time(endpoint.created_at),
-            "created_by": endpoint.created_by,
-            "created_by_type": "User",
-            "last_modified_at": iso_time(endpoint.modified_at),
-        },
+        "creation_context": creation_context(endpoint.created_at, endpoint.created_by, endpoint.modified_at),
     }
 
 
@@ -145,11 +141,6 @@ def list_jobs(desk: JobDesk, endpoint: str, deployment: str | None = None) -> li
     for backend in desk.store.jobs.backends_at_work():
         desk.connect(backend).jobs.look_after()
     return [describe_job(desk, record) for record in desk.store.jobs.of_deployments(endpoint, deployment)]
-
-
-def texts(given: Mapping[str, Any] | None) -> dict[str, str]:
-    """Tags and properties, whose values are texts."""
-    return {str(key): "" if value is None else str(value) for key, value in (given or {}).items()}
 
 
 def _check_default(desk: EndpointDesk, endpoint: Endpoint) -> None:

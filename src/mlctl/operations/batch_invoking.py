@@ -13,10 +13,11 @@ from mlctl.assets.resolver import Resolver
 from mlctl.entities.batch_deployment import BatchSettings, settings_of
 from mlctl.entities.command_job import CommandJob, Input, Output
 from mlctl.entities.endpoint import BATCH, Deployment
+from mlctl.entities.tags import texts
 from mlctl.errors import ConflictError, InvalidSpecError, NotFoundError, UsageError
 from mlctl.operations.batch_code import PACKAGE, code_folders
 from mlctl.operations.batch_deployments import checked_settings, environment_of_plan
-from mlctl.operations.batch_endpoints import default_deployment, texts
+from mlctl.operations.batch_endpoints import default_deployment
 from mlctl.operations.job_assets import resolve_job
 from mlctl.operations.jobs import JobDesk, Prepared, choose_compute
 from mlctl.operations.registries import registry_sources

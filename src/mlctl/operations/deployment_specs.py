@@ -9,6 +9,7 @@ from typing import Any
 from mlctl.assets.resolver import Resolver, located
 from mlctl.entities.environment import Environment
 from mlctl.entities.online_deployment import ModelFiles, OnlineDeployment, Probe, RequestSettings, Route
+from mlctl.entities.tags import texts
 from mlctl.errors import InvalidSpecError, MlctlError
 from mlctl.operations.deployed_files import code_of, model_of
 from mlctl.operations.endpoints import EndpointDesk
@@ -30,7 +31,7 @@ def read_deployment(desk: EndpointDesk, spec: SpecCheck, endpoint: str) -> Onlin
         code=None,
         script=None,
         environment=Environment(),
-        variables=_texts(data.get("environment_variables")),
+        variables=texts(data.get("environment_variables")),
         instances=int(data.get("instance_count") or 1),
         instance_type=data.get("instance_type"),
         liveness=_probe(data.get("liveness_probe")),
@@ -110,10 +111,6 @@ def _probe(given: Mapping[str, Any] | None) -> Probe:
 def _requests(given: Mapping[str, Any] | None) -> RequestSettings:
     known = {name: int(value) for name, value in (given or {}).items() if name in RequestSettings.__slots__}
     return RequestSettings(**known)
-
-
-def _texts(given: Any) -> dict[str, str]:
-    return {str(key): "" if value is None else str(value) for key, value in (given or {}).items()}
 
 
 def _at(wanted: OnlineDeployment, key: str, find: Callable[[], Any]) -> Any:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlctl.entities.clock import Clock, iso_time
+from mlctl.entities.clock import Clock, creation_context
 from mlctl.entities.endpoint import AAD, AUTH_MODES, KEY, ONLINE, TOKEN, Endpoint
+from mlctl.entities.tags import texts
 from mlctl.errors import ConflictError, UnavailableError, UnsupportedError, UsageError
 from mlctl.operations.answering import wait_until_it_answers, wait_until_it_is_routed
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 FIRST_PORT = 5001
 """Ports of endpoints are given out from here: Azure ML's own port of a scoring server."""
 
-_UPDATABLE = ("description", "tags", "properties", "traffic", "mirror_traffic", "auth_mode")
+UPDATABLE = ("description", "tags", "properties", "traffic", "mirror_traffic", "auth_mode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,8 @@ def create(
         host=host or "127.0.0.1",
         port=port or 0,
         description=data.get("description"),
-        tags=_texts(data.get("tags")),
-        properties=_texts(data.get("properties")),
+        tags=texts(data.get("tags")),
+        properties=texts(data.get("properties")),
         traffic={},
         created_at=now,
         created_by=desk.user,
@@ -131,12 +132,7 @@ def describe(desk: EndpointDesk, endpoint: Endpoint) -> dict[str, Any]:
         "openapi_uri": f"{address}/swagger.json",
         "state": "Stopped" if endpoint.stopped else "Running" if served.is_kept(endpoint.name) else "NotRunning",
         "folder": str(served.folder(endpoint.name)),
-        "creation_context": {
-            "created_at": iso_time(endpoint.created_at),
-            "created_by": endpoint.created_by,
-            "created_by_type": "User",
-            "last_modified_at": iso_time(endpoint.modified_at),
-        },
+        "creation_context": creation_context(endpoint.created_at, endpoint.created_by, endpoint.modified_at),
     }
 
 
@@ -164,9 +160,9 @@ def update(
     percents that make no sense.
     """
     endpoint = desk.store.endpoints.get(ONLINE, name)
-    refused = sorted(key for key in changes if key not in _UPDATABLE)
+    refused = sorted(key for key in changes if key not in UPDATABLE)
     if refused:
-        raise UsageError(f"online-endpoint update cannot change {', '.join(refused)}", hint=", ".join(_UPDATABLE))
+        raise UsageError(f"online-endpoint update cannot change {', '.join(refused)}", hint=", ".join(UPDATABLE))
     given = dict(changes)
     for key in ("traffic", "mirror_traffic"):
         if key in given:
@@ -331,7 +327,3 @@ def _is_free(host: str, port: int) -> bool:
 
 def _shown_host(host: str) -> str:
     return "127.0.0.1" if host in ("0.0.0.0", "") else host
-
-
-def _texts(given: Mapping[str, Any] | None) -> dict[str, str]:
-    return {str(key): "" if value is None else str(value) for key, value in (given or {}).items()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlctl.entities.clock import Clock, iso_time
+from mlctl.entities.clock import Clock, creation_context, iso_time
 from mlctl.entities.compute import LOCAL_COMPUTE, Compute
 from mlctl.entities.job import COMPLETED, STATUSES, JobRecord
 from mlctl.errors import NotFinishedError, NotFoundError, UsageError
@@ -131,11 +131,7 @@ def describe(desk: JobDesk, record: JobRecord) -> dict[str, Any]:
         "tags": _shown_tags(record.tags),
         "properties": record.properties,
         "archived": record.archived,
-        "creation_context": {
-            "created_at": iso_time(record.created_at),
-            "created_by": record.created_by,
-            "created_by_type": "User",
-        },
+        "creation_context": creation_context(record.created_at, record.created_by),
         "start_time": iso_time(record.started_at),
         "end_time": iso_time(record.ended_at),
         "exit_code": record.exit_code,

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlctl.entities.clock import iso_time
+from mlctl.entities.clock import creation_context
 from mlctl.entities.endpoint import FAILED, ONLINE, SUCCEEDED, UPDATING, Deployment
 from mlctl.entities.online_deployment import OnlineDeployment
+from mlctl.entities.tags import texts
 from mlctl.errors import (
     ConflictError,
     MlctlError,
@@ -31,7 +32,7 @@ NOT_HONOURED = {
 }
 """Keys that mean something on Azure only, and why not here."""
 
-_UPDATABLE = ("description", "tags", "properties", "instance_count")
+UPDATABLE = ("description", "tags", "properties", "instance_count")
 
 
 class DeploymentFailedError(MlctlError):
@@ -84,8 +85,8 @@ def create(
             active=known.active if known else 0,
             provisioning_state=UPDATING if known else "Creating",
             description=spec.data.get("description"),
-            tags=_texts(spec.data.get("tags")),
-            properties={**_texts(spec.data.get("properties")), **_digests(wanted)},
+            tags=texts(spec.data.get("tags")),
+            properties={**texts(spec.data.get("properties")), **_digests(wanted)},
             created_at=known.created_at if known else now,
             created_by=known.created_by if known else desk.user,
             modified_at=now,
@@ -161,12 +162,7 @@ def describe(desk: EndpointDesk, deployment: Deployment) -> dict[str, Any]:
         "generation": deployment.generation,
         "active_generation": deployment.active,
         "replicas": served.replicas(deployment),
-        "creation_context": {
-            "created_at": iso_time(deployment.created_at),
-            "created_by": deployment.created_by,
-            "created_by_type": "User",
-            "last_modified_at": iso_time(deployment.modified_at),
-        },
+        "creation_context": creation_context(deployment.created_at, deployment.created_by, deployment.modified_at),
     }
 
 
@@ -180,7 +176,7 @@ def delete(desk: EndpointDesk, endpoint: str, name: str) -> None:
 def change(desk: EndpointDesk, endpoint: str, name: str, changes: Mapping[str, Any]) -> Deployment:
     """Change description, tags or properties at once, the number of instances with a new generation."""
     deployment = desk.store.endpoints.deployment(endpoint, name, ONLINE)
-    refused = sorted(key for key in changes if key not in _UPDATABLE)
+    refused = sorted(key for key in changes if key not in UPDATABLE)
     if refused:
         raise UsageError(
             f"online-deployment update cannot change {', '.join(refused)} by --set",
@@ -221,7 +217,3 @@ def _digests(wanted: OnlineDeployment) -> dict[str, str]:
     if wanted.model is not None and wanted.model.reference:
         found["mlctl.modelReference"] = wanted.model.reference
     return {key: value for key, value in found.items() if value}
-
-
-def _texts(given: Any) -> dict[str, str]:
-    return {str(key): "" if value is None else str(value) for key, value in (given or {}).items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import TextIO
@@ -113,6 +113,11 @@ class Say:
         """Something the user should know, though the command goes on."""
         if self.level >= Level.WARNING:
             self._line(f"warning: {text}", "33")
+
+    def warnings(self, texts: Iterable[str]) -> None:
+        """Each a warning."""
+        for text in texts:
+            self.warning(text)
 
     def note(self, text: str) -> None:
         """News of a command whose work is the talk itself, such as an address to open; unless `--only-show-errors`."""

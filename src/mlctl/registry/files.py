@@ -17,7 +17,7 @@ from typing import BinaryIO, Protocol
 
 from mlctl.errors import NotFoundError, UnavailableError
 from mlctl.store.database import translate_os_error
-from mlctl.store.durable import bring_to_disk
+from mlctl.store.durable import bring_to_disk, fsync
 from mlctl.store.snapshot import CHUNK
 
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL)
@@ -124,7 +124,7 @@ class FolderFiles:
         """As `Files.create`."""
         with self._translated(), self._incoming([data]) as new:
             target = self._target(path)
-            _settle(new)
+            fsync(new)
             try:
                 target.hardlink_to(new)
             except FileExistsError:
@@ -139,7 +139,7 @@ class FolderFiles:
     def put(self, path: str, data: bytes) -> None:
         """As `Files.put`."""
         with self._translated(), self._incoming([data]) as new:
-            _settle(new)
+            fsync(new)
             new.replace(self._target(path))
 
     def receive(self, path: str, chunks: Iterable[bytes], digest: str) -> None:
@@ -223,14 +223,6 @@ def damaged(what: str, digest: str) -> DamagedError:
         hint="share or import it again from where it is whole",
         details={"digest": digest},
     )
-
-
-def _settle(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _rename_if_free(new: Path, target: Path) -> bool:

@@ -18,16 +18,13 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote
 
-from mlctl.entities.asset import AREAS, LATEST, Asset, AssetName, can_be_named, next_number
+from mlctl.entities.asset import AREAS, LATEST, UPDATABLE, Asset, AssetName, can_be_named, next_number
 from mlctl.entities.lineage import Link
 from mlctl.errors import NotFoundError, UnavailableError
 from mlctl.registry.files import Files
 from mlctl.registry.records import asset_from_record, record_of_asset
 from mlctl.store.assets import Assets, version_conflict
 from mlctl.store.rows import did_you_mean
-
-UPDATABLE = ("description", "tags", "properties", "stage")
-"""What may change in a version."""
 
 _FORMAT = 1
 

@@ -29,10 +29,11 @@ def bring_to_disk(paths: Collection[Path]) -> None:
         return
     parents = {path.parent for path in paths}
     for path in (*paths, *parents, *{parent.parent for parent in parents}):
-        _fsync(path)
+        fsync(path)
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
+    """Return when one file, or the names in one folder, are on the disk. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
