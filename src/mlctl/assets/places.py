@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from mlctl.assets.mlflow_runs import logged_model, run_artifact
 from mlctl.errors import ConflictError, NotFoundError, UnsupportedError
+from mlctl.storage.addresses import parts_below
 from mlctl.store.git_trees import fetch_git
 from mlctl.store.workspaces import WorkspaceStore
 
@@ -57,10 +58,7 @@ def output_places(name: str, store: WorkspaceStore) -> dict[str, Path]:
 
 def inside(root: Path, path: str, uri: str) -> Path:
     """`path` below `root`; refuses what leads out of it."""
-    parts = PurePosixPath(unquote(path)).parts
-    if ".." in parts or (parts and parts[0] == "/"):
-        raise UnsupportedError(f"{uri!r} leads out of its root", hint="write the path without '..'")
-    return root.joinpath(*parts)
+    return root.joinpath(*parts_below(path, uri))
 
 
 def _job_output(uri: str, store: WorkspaceStore) -> Path:

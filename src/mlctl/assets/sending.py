@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from mlctl.assets.places import local_place
 from mlctl.entities.asset import Asset
@@ -20,8 +17,8 @@ def send_files(
 ) -> Asset:
     """The asset with its stored files in another datastore, below `LocalUpload/<digest of the files>`.
 
-    Only the address is kept then: what was stored here is left to `mlctl gc`. Files that are there already are not
-    sent again. Raises NotFoundError for an unknown datastore, and the errors of a transfer.
+    The workspace keeps them, too: `workspace verify`, `gc`, `download` and `share` know them. Files that are there
+    already are not sent again. Raises NotFoundError for an unknown datastore, and the errors of a transfer.
     """
     name = _name_of(datastore)
     store.datastores.get(name)
@@ -29,30 +26,16 @@ def send_files(
         return asset
     from mlctl.settings import load
     from mlctl.storage.addresses import Storage, locate
-    from mlctl.storage.fetching import deliver
+    from mlctl.storage.delivery import put
 
     source = local_place(asset.path, store)
     uri = f"azureml://datastores/{name}/paths/{asset.path.partition('/paths/')[2]}"
     address = locate(uri, store)
     assert address is not None
-    if deliver(source, address, Storage(store, load().environ), progress=progress) is None:
-        _copy(source, store.datastore_folder(name) / address.path)
-    return replace(asset, path=uri, content=None)
+    put(source, address, Storage(store, load().environ), progress=progress)
+    return replace(asset, path=uri)
 
 
 def _name_of(datastore: str) -> str:
     reference = parse(datastore)
     return reference.datastore or reference.name or datastore
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Into a folder of this machine, whole or not at all; its path holds the digest, so what is there is the same."""
-    if target.exists():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f".{os.urandom(6).hex()}"
-    if source.is_dir():
-        shutil.copytree(source, temporary, copy_function=shutil.copyfile, symlinks=True)
-    else:
-        shutil.copyfile(source, temporary)
-    temporary.rename(target)

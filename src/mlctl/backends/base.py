@@ -148,9 +148,6 @@ class Endpoints(Protocol):
     def is_routed(self, endpoint: Endpoint) -> bool:
         """Whether the router follows the endpoint's traffic and auth_mode."""
 
-    def is_reached(self, deployment: Deployment) -> bool:
-        """Whether the router sends requests to the generation that is active, and to no other."""
-
     def stop(self, name: str) -> None:
         """Stop router and replicas, letting requests finish; returns when they are gone. Raises UnavailableError."""
 

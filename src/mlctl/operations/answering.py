@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlctl.entities.endpoint import ONLINE, Deployment, Endpoint
+from mlctl.entities.endpoint import ONLINE, Endpoint
 from mlctl.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -44,15 +44,6 @@ def wait_until_it_is_routed(desk: EndpointDesk, endpoint: Endpoint, *, patience:
             return
         if not served.is_kept(endpoint.name):
             served.look_after(endpoint.name)
-        time.sleep(0.02)
-
-
-def wait_until_it_is_reached(desk: EndpointDesk, deployment: Deployment, *, patience: float = 10.0) -> None:
-    """Wait until requests for the deployment go to its active generation. One that is stopped is not waited for."""
-    served, give_up = desk.endpoints(deployment.backend), time.monotonic() + patience
-    while time.monotonic() < give_up and not served.is_reached(deployment):
-        if desk.store.endpoints.get(ONLINE, deployment.endpoint).stopped:
-            return
         time.sleep(0.02)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,7 +17,8 @@ from mlctl.operations.assets import create as create_asset
 from mlctl.spec.asset import load_asset
 from mlctl.spec.references import parse, substitute
 from mlctl.storage.addresses import Address, Storage, locate
-from mlctl.storage.fetching import deliver, fetch
+from mlctl.storage.delivery import put
+from mlctl.storage.fetching import fetch
 from mlctl.store.workspaces import WorkspaceStore
 
 _SOURCE = "azureml.importSource"
@@ -147,11 +147,4 @@ def _bring(fetched: Path, uri: str, storage: Storage, desk: AssetDesk) -> None:
     is_file = fetched.is_file()
     if is_file and uri.endswith("/"):
         address = Address(address.datastore, str(PurePosixPath(address.path) / fetched.name))
-    if deliver(fetched, address, storage, progress=desk.progress) is not None:
-        return
-    target = desk.store.datastore_folder(address.datastore.name) / address.path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if is_file:
-        shutil.copyfile(fetched, target)
-    else:
-        shutil.copytree(fetched, target, dirs_exist_ok=True, copy_function=shutil.copyfile)
+    put(fetched, address, storage, progress=desk.progress)

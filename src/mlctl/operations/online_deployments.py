@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlctl.entities.clock import creation_context
-from mlctl.entities.endpoint import FAILED, ONLINE, SUCCEEDED, UPDATING, Deployment
+from mlctl.entities.endpoint import CREATING, FAILED, ONLINE, SUCCEEDED, UPDATING, Deployment
 from mlctl.entities.online_deployment import OnlineDeployment
 from mlctl.entities.tags import texts
 from mlctl.errors import (
@@ -19,7 +19,6 @@ from mlctl.errors import (
     UnavailableError,
     UsageError,
 )
-from mlctl.operations.answering import wait_until_it_is_reached
 from mlctl.operations.deployed_files import links_of
 from mlctl.operations.deployment_specs import read_deployment
 from mlctl.operations.endpoints import EndpointDesk
@@ -83,7 +82,7 @@ def create(
             backend=chosen,
             generation=generation,
             active=known.active if known else 0,
-            provisioning_state=UPDATING if known else "Creating",
+            provisioning_state=UPDATING if known else CREATING,
             description=spec.data.get("description"),
             tags=texts(spec.data.get("tags")),
             properties={**texts(spec.data.get("properties")), **_digests(wanted)},
@@ -102,7 +101,7 @@ def create(
 
 
 def wait(desk: EndpointDesk, deployment: Deployment, *, timeout: float | None = None) -> Deployment:
-    """Wait until the generation answers, and requests go to it.
+    """Wait until requests go to the generation.
 
     Raises DeploymentFailedError with the reason and the last lines of the log, UnavailableError for a stopped endpoint.
     """
@@ -113,7 +112,6 @@ def wait(desk: EndpointDesk, deployment: Deployment, *, timeout: float | None = 
         if found.generation != deployment.generation:
             raise ConflictError(f"deployment '{deployment.name}' was changed by somebody else meanwhile")
         if found.provisioning_state == SUCCEEDED:
-            wait_until_it_is_reached(desk, found)
             return found
         if found.provisioning_state == FAILED:
             raise failure(found)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from mlctl.entities.datastore import LOCAL_FOLDER, S3, Datastore
+from mlctl.errors import UnsupportedError
 from mlctl.spec.references import DATASTORE, parse
 from mlctl.storage.credentials import Vault
 from mlctl.storage.datastores import Remote, open_datastore
@@ -55,31 +56,32 @@ def locate(uri: str, store: WorkspaceStore, *, unregistered: bool = True) -> Add
     """The datastore and the path that an address means; None when it means none.
 
     A full address of a container or bucket means the datastore that was registered for it. Without one, and with
-    `unregistered`, it is reached with the identity of the caller. Raises NotFoundError for an unknown datastore name.
+    `unregistered`, it is reached with the identity of the caller. Raises NotFoundError for an unknown datastore name,
+    UnsupportedError for a path with `..`.
     """
     reference = parse(uri)
     if reference.kind == DATASTORE:
-        return Address(store.datastores.get(reference.datastore or ""), unquote(reference.path or "").strip("/"))
+        return Address(store.datastores.get(reference.datastore or ""), _path(reference.path, uri))
     if found := _S3.fullmatch(uri):
         wanted = {"bucket_name": found["bucket"]}
-        return _registered(store, wanted, found["path"]) or (
-            Address(Datastore(f"s3://{found['bucket']}", S3, settings=wanted), _path(found["path"]))
+        return _registered(store, wanted, _path(found["path"], uri)) or (
+            Address(Datastore(f"s3://{found['bucket']}", S3, settings=wanted), _path(found["path"], uri))
             if unregistered
             else None
         )
     if found := _BLOB.fullmatch(uri):
         wanted = {"account_name": found["account"], "container_name": found["container"]}
-        here = _registered(store, wanted, found["path"])
+        here = _registered(store, wanted, _path(found["path"], uri))
         if here is not None or not unregistered:
             return here
         name = uri.partition("://")[0] + f"://{found['container']}@{found['account']}"
         return Address(
-            Datastore(name, "azure_blob", settings={**wanted, "endpoint": found["suffix"]}), _path(found["path"])
+            Datastore(name, "azure_blob", settings={**wanted, "endpoint": found["suffix"]}), _path(found["path"], uri)
         )
     if found := _WEB_BLOB.match(uri):
         # an address with a signature brings its own credentials
         wanted = {"account_name": found["account"], "container_name": found["container"]}
-        return None if "?" in uri else _registered(store, wanted, found["path"])
+        return None if "?" in uri else _registered(store, wanted, _path(found["path"], uri))
     return None
 
 
@@ -96,14 +98,24 @@ def is_elsewhere(uri: str, store: WorkspaceStore, *, folder: bool) -> bool:
     return address is not None and not address.is_local
 
 
-def _registered(store: WorkspaceStore, wanted: Mapping[str, str], path: str | None) -> Address | None:
+def _registered(store: WorkspaceStore, wanted: Mapping[str, str], path: str) -> Address | None:
     for datastore in store.datastores.registered():
         settings = dict(datastore.settings)
         settings.setdefault("container_name", settings.get("filesystem"))
         if all(settings.get(key) == value for key, value in wanted.items()):
-            return Address(datastore, _path(path))
+            return Address(datastore, path)
     return None
 
 
-def _path(text: str | None) -> str:
-    return unquote(text or "").strip("/")
+def parts_below(path: str, uri: str) -> tuple[str, ...]:
+    """The parts of a path as an address has it. Raises UnsupportedError for one that leads out of where it begins."""
+    parts = PurePosixPath(unquote(path)).parts
+    if ".." in parts or (parts and parts[0] == "/"):
+        raise UnsupportedError(f"{uri!r} leads out of its root", hint="write the path without '..'")
+    return parts
+
+
+def _path(text: str | None, uri: str) -> str:
+    path = unquote(text or "").strip("/")
+    parts_below(path, uri)
+    return path

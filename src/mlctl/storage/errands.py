@@ -37,7 +37,8 @@ def do_errand(request: Mapping[str, Any]) -> dict[str, Any]:
     from mlctl.entities.clock import Clock
     from mlctl.settings import load
     from mlctl.storage.addresses import Storage, locate
-    from mlctl.storage.fetching import deliver, fetch
+    from mlctl.storage.delivery import deliver
+    from mlctl.storage.fetching import fetch
     from mlctl.store.workspaces import open_workspace
 
     store = open_workspace(Path(request["workspace"]), Clock())

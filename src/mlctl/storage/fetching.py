@@ -22,7 +22,7 @@ from mlctl.errors import NotFoundError
 from mlctl.storage.addresses import Address, Storage
 from mlctl.storage.datastores import Remote
 from mlctl.storage.remote_files import RemoteFile, find_files, nothing_there
-from mlctl.storage.transfer import Progress, Transfer, download_files, upload
+from mlctl.storage.transfer import Progress, download_files
 from mlctl.store.database import translate_os_error
 
 
@@ -81,15 +81,6 @@ def remove_copy(folder: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
             folder.rename(aside)
         shutil.rmtree(aside)
-
-
-def deliver(source: Path, address: Address, storage: Storage, *, progress: Progress | None = None) -> Transfer | None:
-    """Bring a file or what a folder holds to an address; None when it is there by itself (a folder of this machine).
-
-    Raises the errors of `upload`.
-    """
-    place = storage.open(address.datastore)
-    return None if isinstance(place, Path) else upload(source, place, address.path, progress=progress)
 
 
 def _key(remote: Remote, path: str, files: list[RemoteFile]) -> str:

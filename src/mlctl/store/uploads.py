@@ -29,7 +29,7 @@ UPLOADS = "LocalUpload"
 UPLOAD_DATASTORE = "workspaceblobstore"
 
 _NEW = ".new"
-_WHOLE = re.compile(rf"azureml://datastores/{UPLOAD_DATASTORE}/paths/{UPLOADS}/([0-9a-f]{{64}})/([^/]+)/?")
+_WHOLE = re.compile(rf"azureml://datastores/[^/]+/paths/{UPLOADS}/([0-9a-f]{{64}})/([^/]+)/?")
 _ADDRESS = re.compile(rf"{UPLOADS}/([0-9a-f]{{64}})/")
 
 

@@ -42,9 +42,6 @@ class Quiet:
     def router(self, name: str) -> dict[str, Any] | None:
         return {"pid": 1}
 
-    def is_reached(self, deployment: Deployment) -> bool:
-        return True
-
     def is_routed(self, endpoint: Endpoint) -> bool:
         return True
 

@@ -73,21 +73,6 @@ class ServedEndpoints:
         is_written = [weights, mirror] == wanted and routes.auth_mode == endpoint.auth_mode
         return is_written and state is not None and state.version >= routes.version
 
-    def is_reached(self, deployment: Deployment) -> bool:
-        """See `base.Endpoints`."""
-        folder = self.folder(deployment.endpoint)
-        try:
-            routes, state = load_routes(folder), load_state(folder)
-        except (NotFoundError, InvalidSpecError):
-            return False
-        found = next((one.replicas for one in routes.deployments if one.name == deployment.name), ())
-        active = {
-            f"http://127.0.0.1:{one['port']}"
-            for one in self.replicas(deployment)
-            if one["generation"] == deployment.active
-        }
-        return bool(found) and set(found) <= active and state is not None and state.version >= routes.version
-
     def stop(self, name: str) -> None:
         """See `base.Endpoints`."""
         folder = endpoint_folder(self._store, name)

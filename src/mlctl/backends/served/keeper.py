@@ -48,6 +48,11 @@ _GRACE = 10.0
 """Seconds that a replica has to end after SIGTERM."""
 
 
+def is_settled(deployment: Deployment) -> bool:
+    """Whether nothing more is to come of what was last wanted of a deployment."""
+    return deployment.provisioning_state in (SUCCEEDED, FAILED)
+
+
 class Keeper:
     """Keeps one endpoint. `cwd`: where settings are looked for by the preparation."""
 
@@ -109,6 +114,7 @@ class Keeper:
         # before anything is stopped: the router must have left a replica when it ends
         self._router.route(routes_of(endpoint, self._active(wanted), self._folder))
         self._router.look_after(now=time.monotonic())
+        self._announce(wanted)
         self._retire(wanted)
         self._keep_state()
 
@@ -182,16 +188,25 @@ class Keeper:
             late = [one for one in mine if one.state == STARTING and now - one.started > generation.watch.budget]
             if late and not generation.failed:
                 self._fail(generation, not_ready(late[0], generation.watch))
-            elif sum(one.state == READY for one in mine) >= int(generation.plan["instances"]):
-                changes: dict[str, Any] = {
-                    "active": deployment.generation,
-                    "provisioning_state": SUCCEEDED,
-                    "error": None,
-                }
-                if self._store.endpoints.update_deployment(deployment, **changes):
-                    wanted[deployment.name] = replace(deployment, **changes)
-                    generation.deaths = 0
-                    self._say(f"{deployment.name} generation {deployment.generation} answers")
+                continue
+            is_ready = sum(one.state == READY for one in mine) >= int(generation.plan["instances"])
+            changes: dict[str, Any] = {"active": deployment.generation, "error": None}
+            if is_ready and self._store.endpoints.update_deployment(deployment, **changes):
+                wanted[deployment.name] = replace(deployment, **changes)
+                generation.deaths = 0
+                self._say(f"{deployment.name} generation {deployment.generation} answers")
+
+    def _announce(self, wanted: dict[str, Deployment]) -> None:
+        """A generation that took over has succeeded once the router sends requests to it, and not before."""
+        if not self._router.is_told():
+            return
+        answering = {one.key[:2] for one in self._replicas if one.state == READY}
+        for deployment in wanted.values():
+            took_over = deployment.active == deployment.generation and (deployment.name, deployment.active) in answering
+            if not took_over or is_settled(deployment):
+                continue
+            if self._store.endpoints.update_deployment(deployment, provisioning_state=SUCCEEDED):
+                wanted[deployment.name] = replace(deployment, provisioning_state=SUCCEEDED)
 
     def _is_active(self, generation: Generation) -> bool:
         found = self._store.endpoints.find_deployment(self._name, generation.deployment)
@@ -260,8 +275,7 @@ class Keeper:
         return found
 
     def _is_calm(self, wanted: dict[str, Deployment]) -> bool:
-        steady = all(found.active == found.generation or found.error for found in wanted.values())
-        return steady and all(one.state == READY for one in self._replicas)
+        return all(is_settled(found) for found in wanted.values()) and all(one.state == READY for one in self._replicas)
 
     def _adopt(self) -> None:
         known = read_json(self._folder.state) or {}

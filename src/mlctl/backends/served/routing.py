@@ -43,10 +43,15 @@ class Router:
 
     def is_done_with(self, address: str) -> bool:
         """Whether a replica that left the routes has no request any more."""
+        state = load_state(self._folder.root)
+        return self.is_told() and not (self._is_running() and state is not None and state.draining.get(address))
+
+    def is_told(self) -> bool:
+        """Whether it follows the newest routes; one that does not run starts with them."""
         if not self._is_running() or self._routes is None:
             return True
         state = load_state(self._folder.root)
-        return state is not None and state.version >= self._routes.version and not state.draining.get(address)
+        return state is not None and state.version >= self._routes.version
 
     def look_after(self, *, now: float) -> None:
         """Start the router when it does not run."""

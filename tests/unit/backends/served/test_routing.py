@@ -54,6 +54,7 @@ def test_a_replica_is_done_with_when_the_router_says_so(tmp_path: Path) -> None:
     ):
         save_state(tmp_path, RouterState(me.pid, 0.0, "127.0.0.1", 5001, told, draining))
         assert router.is_done_with("http://127.0.0.1:1") is done
+        assert router.is_told() is (told == version)
 
 
 def test_routes_are_written_when_they_change(tmp_path: Path) -> None:
