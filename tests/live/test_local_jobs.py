@@ -228,6 +228,20 @@ def test_direct_passes_the_address_itself(mlctl: Mlctl) -> None:
     assert mlctl.log("direct") == "https://example.invalid/x.csv\n"
 
 
+def test_direct_passes_a_signature_that_is_told_to_the_job_alone(mlctl: Mlctl) -> None:
+    address = "https://example.invalid/x.csv?sv=1&sig=abcdefghijklmnop"
+    made = mlctl.json("data", "create", "-n", "far", "-t", "uri_file", "--path", address)
+    inputs = {
+        "a": {"type": "uri_file", "path": "azureml:far:1", "mode": "direct"},
+        "b": {"type": "uri_file", "path": address, "mode": "direct"},
+    }
+    command = "echo '${{inputs.a}}' '${{inputs.b}}' $AZURE_ML_INPUT_b"
+    job = mlctl.run(command, "--name", "signed", inputs=inputs)
+    assert mlctl.log("signed") == f"{address} {address} {address}\n"
+    assert made["path"] == "https://example.invalid/x.csv?sv=…&sig=…"
+    assert "abcdef" not in json.dumps(job) + json.dumps(mlctl.json("job", "show", "-n", "signed"))
+
+
 def test_a_datastore_path_is_written_and_read(mlctl: Mlctl) -> None:
     path = "azureml://datastores/workspaceblobstore/paths/shared/${{name}}"
     mlctl.run("echo kept > ${{outputs.o}}/k", "--name", "writes", outputs={"o": {"path": path}})

@@ -14,7 +14,6 @@ from mlctl.entities.environment import BuildContext, Environment
 from mlctl.errors import ConflictError, InvalidSpecError, MlctlError, NotFoundError
 from mlctl.spec.references import ASSET, GIT, RUN, parse
 from mlctl.store.git_trees import fetch_git
-from mlctl.store.signed_addresses import reveal
 
 Found = TypeVar("Found")
 
@@ -83,8 +82,7 @@ def _input(job: CommandJob, given: Input, resolver: Resolver) -> Input:
     if asset.path is None:
         raise NotFoundError(f"{job.where(key)}{key}: {kind} '{asset.name}' version '{asset.version}' has no files")
     _check_type(job, given, asset, wanted, resolver)
-    path = reveal(asset.path, resolver.store.secrets) if given.mode == "direct" else asset.path
-    return replace(given, path=path, type=wanted or asset.type, asset=asset.reference)
+    return replace(given, path=asset.path, type=wanted or asset.type, asset=asset.reference)
 
 
 def _check_type(job: CommandJob, given: Input, asset: Asset, wanted: str | None, resolver: Resolver) -> None:

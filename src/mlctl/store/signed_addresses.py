@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from mlctl.errors import NotFoundError
@@ -18,6 +20,7 @@ HIDDEN = "…"
 """Stands for what is not told."""
 
 _OWNER = "address"
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://\S+")
 _SECRET = re.compile(r"(?:(?:access|auth|sas)_?)?token|(?:client_?)?secret|password|passwd|pwd|api_?key", re.IGNORECASE)
 
 
@@ -40,6 +43,24 @@ def reveal(address: str, secrets: SecretStore) -> str:
         return secrets.get(f"{_OWNER}.{_key(address)}")
     except NotFoundError:
         return address
+
+
+def conceal_all(data: Any, secrets: SecretStore) -> Any:
+    """Plain data with each address in it as it may be shown, also where a text mentions one of them.
+
+    Raises the errors of `SecretStore.put`.
+    """
+    return _retold(data, {text: conceal(text, secrets) for text in _addresses(data) if printable(text) != text})
+
+
+def reveal_all(data: Any, secrets: SecretStore) -> Any:
+    """What `conceal_all` was given."""
+    return _retold(data, {text: reveal(text, secrets) for text in _addresses(data) if HIDDEN in text})
+
+
+def printable_all(data: Any) -> Any:
+    """What `conceal_all` returns, with nothing kept."""
+    return _retold(data, {text: printable(text) for text in _addresses(data) if printable(text) != text})
 
 
 def printable(address: str) -> str:
@@ -65,6 +86,30 @@ def printable(address: str) -> str:
         for key, equals, value in pairs
     )
     return parts._replace(query=query).geturl()
+
+
+def _addresses(data: Any) -> Iterator[str]:
+    if isinstance(data, str):
+        if _ADDRESS.fullmatch(data):
+            yield data
+    elif isinstance(data, Mapping):
+        for item in data.values():
+            yield from _addresses(item)
+    elif isinstance(data, list | tuple):
+        for item in data:
+            yield from _addresses(item)
+
+
+def _retold(data: Any, words: Mapping[str, str]) -> Any:
+    if isinstance(data, str):
+        # the longest first: one address may begin like another
+        for told in sorted(words, key=len, reverse=True):
+            data = data.replace(told, words[told])
+    elif isinstance(data, Mapping):
+        return {key: _retold(item, words) for key, item in data.items()}
+    elif isinstance(data, list | tuple):
+        return [_retold(item, words) for item in data]
+    return data
 
 
 def _key(shown: str) -> str:

@@ -137,8 +137,10 @@ def test_a_signature_is_kept_with_the_secrets_only(call: Call, tmp_path: Path) -
     again = call("data", "create", "-n", "far", "-v", "1", "-t", "uri_file", "--path", made.json["path"])
     assert again.json == made.json
     spec = (
-        "command: cat\nenvironment: {image: i}\n"
+        "command: cat '${{inputs.c}}' '${{inputs.d}}'\nenvironment: {image: i}\n"
         f"inputs:\n  a: {{type: uri_file, path: azureml:far:1}}\n  b: {{type: uri_file, path: '{path}'}}\n"
+        f"  c: {{type: uri_file, mode: direct, path: '{path}'}}\n  d: '{path}'\n"
+        f"environment_variables: {{SOURCE: '{path}'}}\n"
     )
     Path("signed.yml").write_text(spec)
     create = ("job", "create", "-f", "signed.yml", "--name", "signed")

@@ -39,6 +39,7 @@ from mlctl.errors import AuthError, ConflictError, NotFinishedError, NotFoundErr
 from mlctl.settings import Settings
 from mlctl.settings.user import current_user
 from mlctl.store.git import git_facts
+from mlctl.store.signed_addresses import conceal_all, reveal_all
 from mlctl.store.workspaces import WorkspaceStore
 
 Planner = Callable[[CommandJob, Compute, Place], Plan]
@@ -81,7 +82,9 @@ class SupervisedJobs:
             staying = check_datastores(plan.payload, self._store, self._settings.environ)
             digest, properties, skipped = self._snapshot(plan)
             skipped = [*skipped, *staying]
-            document = {key: value for key, value in plan.record.items() if key not in _COLUMNS}
+            planned = conceal_all(plan.to_dict(), self._store.secrets)
+            given, payload = planned["record"], planned["payload"]
+            document = {key: value for key, value in given.items() if key not in _COLUMNS}
             if skipped:
                 document["warnings"] = skipped
             record = JobRecord(
@@ -91,18 +94,17 @@ class SupervisedJobs:
                 backend=plan.backend,
                 created_at=time.time(),
                 created_by=current_user(),
-                experiment_name=plan.payload["experiment"],
-                display_name=plan.payload["display_name"],
-                description=plan.record.get("description"),
-                parent_job_name=plan.record.get("parent_job_name"),
-                tags=plan.record.get("tags", {}),
-                properties={**properties, **plan.record.get("properties", {})},
+                experiment_name=payload["experiment"],
+                display_name=payload["display_name"],
+                description=given.get("description"),
+                parent_job_name=given.get("parent_job_name"),
+                tags=given.get("tags", {}),
+                properties={**properties, **given.get("properties", {})},
                 document=document,
             )
             folder = self._store.jobs.new_folder()
             try:
                 keep_submitter(folder, self._settings, cwd=Path.cwd(), further=variables_used(self._store))
-                planned = materials.without_signatures(plan.to_dict(), self._store)
                 kept = {**planned, "code_digest": digest, "build_digest": _build_digest(plan.spec)}
                 links = job_links(record, kept, lambda run: job_of_run(self._store, run))
                 record = self._store.jobs.insert(record, plan=kept, folder=folder, links=links)
@@ -174,7 +176,7 @@ class SupervisedJobs:
         kept = self._store.jobs.metrics(name)
         if kept or record.is_terminal or record.status in WAITING_STATUSES:
             return kept
-        uri = self._store.jobs.plan(name)["payload"]["tracking_uri"]
+        uri = reveal_all(self._store.jobs.plan(name)["payload"]["tracking_uri"], self._store.secrets)
         return metrics_of(uri, self._store.folder / "mlruns", experiment=record.experiment_name, job=name)
 
     def waiting_reason(self, record: JobRecord) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -107,28 +107,6 @@ def prepare_outputs(
         if PurePosixPath(folder.root) not in PurePosixPath(place).parents:
             mounts.append({"source": str(place), "target": str(place), "read_only": False})
     return mounts
-
-
-def without_signatures(plan: Mapping[str, Any], store: WorkspaceStore) -> dict[str, Any]:
-    """A plan as it is kept: what is signed in the addresses of inputs is among the secrets of the workspace.
-
-    An input with mode direct keeps its address, which the job gets as it is.
-    """
-    from mlctl.store.signed_addresses import conceal
-
-    def concealed(given: Any, key: str) -> Any:
-        if not isinstance(given, Mapping) or not given.get(key) or given.get("mode") == "direct":
-            return given
-        return {**given, key: conceal(given[key], store.secrets)}
-
-    payload, spec = plan["payload"], plan["spec"]
-    return {
-        **plan,
-        "payload": {**payload, "inputs": [concealed(data, "uri") for data in payload["inputs"]]},
-        "spec": {**spec, "inputs": {name: concealed(given, "path") for name, given in spec["inputs"].items()}}
-        if spec.get("inputs")
-        else spec,
-    }
 
 
 def local_source(data: dict[str, Any], store: WorkspaceStore) -> Path:

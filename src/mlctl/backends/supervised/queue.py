@@ -31,6 +31,7 @@ from mlctl.entities.job import (
 )
 from mlctl.errors import MlctlError
 from mlctl.settings import Settings
+from mlctl.store.signed_addresses import reveal_all
 from mlctl.store.workspaces import WorkspaceStore
 
 
@@ -92,7 +93,7 @@ def _bury(record: JobRecord, store: WorkspaceStore, settings: Settings) -> None:
     dead = buried(fresh)
     abandon = getattr(module_of(record.backend), "abandon", None)
     if abandon:
-        abandon(record.name, plan["payload"], settings)
+        abandon(record.name, reveal_all(plan["payload"], store.secrets), settings)
     folder = JobFolder(Path(plan["payload"]["folder"]))  # type: ignore[arg-type]  # a concrete path is a pure one
     keep_outputs(folder)
     store.jobs.transition(
