@@ -5,23 +5,36 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlctl.assets.places import local_place
+from mlctl.assets.web import fetch_web, is_web, refuse_web_folder
 from mlctl.entities.asset import Asset
 from mlctl.errors import UsageError
 from mlctl.store.workspaces import WorkspaceStore
 
 
-def fetch_files(store: WorkspaceStore, asset: Asset, folder: Path) -> None:
+def fetch_files(store: WorkspaceStore, asset: Asset, folder: Path) -> tuple[str, ...]:
     """Copy the files of an asset into `folder`, which is made. What a folder holds stands directly in it.
 
-    Stored files are copied from the content store. Raises NotFoundError, UnavailableError when stored content is
-    damaged, UsageError for an asset without files.
+    Stored files are copied from the content store. Returns sentences for the user. Raises NotFoundError,
+    UnavailableError when stored content is damaged, UsageError for an asset without files, UnsupportedError for a
+    folder of the web.
     """
+    from mlctl.storage.addresses import is_elsewhere
+
+    what = f"{asset.kind} '{asset.name}' version '{asset.version}'"
     if asset.content is not None:
         store.content.materialise(asset.content, folder)
-        return
+        return ()
     if asset.path is None:
-        raise UsageError(f"{asset.kind} '{asset.name}' version '{asset.version}' has no files")
+        raise UsageError(f"{what} has no files")
+    if is_web(asset.path) and not is_elsewhere(asset.path, store, folder=asset.type != "uri_file"):
+        from mlctl.settings import load
+
+        refuse_web_folder(what, asset.type, asset.path)
+        fetched = fetch_web(asset.path, store, load().home / "cache")
+        store_copy(fetched.path, folder, name=fetched.name)
+        return fetched.warnings
     store_copy(place_of(asset.path, store), folder)
+    return ()
 
 
 def place_of(uri: str, store: WorkspaceStore) -> Path:
@@ -38,12 +51,12 @@ def place_of(uri: str, store: WorkspaceStore) -> Path:
     return fetch(address, Storage(store, settings.environ), settings.home / "cache")
 
 
-def store_copy(place: Path, folder: Path) -> None:
-    """Copy a file into a folder, or what a folder holds."""
+def store_copy(place: Path, folder: Path, *, name: str | None = None) -> None:
+    """Copy a file into a folder, under its name or another, or what a folder holds."""
     import shutil
 
     if place.is_dir():
         shutil.copytree(place, folder, symlinks=True)
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(place, folder / place.name)
+        shutil.copyfile(place, folder / (name or place.name))

@@ -7,8 +7,10 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from mlctl.assets.mlflow_runs import logged_model, run_artifact
+from mlctl.entities.datastore import LOCAL_FOLDER
 from mlctl.errors import ConflictError, NotFoundError, UnsupportedError
-from mlctl.storage.addresses import parts_below
+from mlctl.spec.references import DATASTORE, parse
+from mlctl.storage.addresses import inside, parts_below
 from mlctl.store.git_trees import fetch_git
 from mlctl.store.workspaces import WorkspaceStore
 
@@ -56,9 +58,16 @@ def output_places(name: str, store: WorkspaceStore) -> dict[str, Path]:
     return places
 
 
-def inside(root: Path, path: str, uri: str) -> Path:
-    """`path` below `root`; refuses what leads out of it."""
-    return root.joinpath(*parts_below(path, uri))
+def check_address(uri: str, store: WorkspaceStore) -> None:
+    """Raise UnsupportedError for an address that leads out of its datastore. Whether anything is there is not asked."""
+    reference = parse(uri)
+    if reference.kind != DATASTORE:
+        return
+    datastore = store.datastores.find(reference.datastore or "")
+    if datastore is not None and datastore.type == LOCAL_FOLDER:
+        inside(Path(datastore.settings["path"]), reference.path or "", uri)
+    else:
+        parts_below(reference.path or "", uri)
 
 
 def _job_output(uri: str, store: WorkspaceStore) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mlctl.assets.mlflow_runs import run_artifact
 from mlctl.assets.model_formats import checked_type
-from mlctl.assets.places import local_place
+from mlctl.assets.places import check_address, local_place
 from mlctl.assets.resolver import Resolver
 from mlctl.assets.sending import send_files
 from mlctl.entities.asset import AREAS, COMPONENT, DATA, ENVIRONMENT, MODEL, Asset, fingerprint_of
@@ -168,6 +168,7 @@ class Registrar:
         from mlctl.store.downloads import printable_url
         from mlctl.store.signed_addresses import conceal
 
+        check_address(reference.text, self.store)
         origin = Link(Node(PATH, printable_url(reference.text)), _node(asset), "path")
         path = conceal(reference.text, self.store.secrets)
         asset = replace(asset, path=path, content=shown_content(self.store, path))

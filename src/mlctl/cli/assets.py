@@ -250,7 +250,8 @@ def download_verb(kind: str) -> Function:
         one_of(version, label)
         desk = desk_of(context, registry_name)
         asset = desk.assets.resolve(kind, name, version=version, label=label)
-        target = download_asset(desk, asset, download_path)
+        target, warnings = download_asset(desk, asset, download_path)
+        context.say.warnings(warnings)
         context.say.info(f"downloaded to {target}")
 
     download.__doc__ = f"Copy the files of one {_words(kind)} to FOLDER/NAME, each checked against its digest."

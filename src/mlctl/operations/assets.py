@@ -161,11 +161,12 @@ def update(
     return describe(desk, desk.assets.update(asset, changed, modified_at=desk.clock.now()))
 
 
-def download(desk: AssetDesk, asset: Asset, folder: Path) -> Path:
+def download(desk: AssetDesk, asset: Asset, folder: Path) -> tuple[Path, tuple[str, ...]]:
     """Copy the files of an asset to `folder`/<name>; what is there with the same content stays.
 
-    Every file is checked against its digest. Raises ConflictError when another file of that path is there, UsageError
-    for an asset without files, AuthError and UnavailableError for a folder that cannot be written.
+    Returns that place, and sentences for the user. Every file is checked against its digest. Raises ConflictError
+    when another file of that path is there, UsageError for an asset without files, AuthError and UnavailableError for
+    a folder that cannot be written.
     """
     from mlctl.assets.files import fetch_files
     from mlctl.registry.copying import fetch
@@ -180,11 +181,11 @@ def download(desk: AssetDesk, asset: Asset, folder: Path) -> Path:
     with translated(folder):
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            fetch_files(desk.store, asset, incoming)
+            warnings = fetch_files(desk.store, asset, incoming)
             _put_beside(incoming, target)
         finally:
             shutil.rmtree(incoming, ignore_errors=True)
-    return target
+    return target, warnings
 
 
 def _put_beside(incoming: Path, target: Path) -> None:

@@ -26,6 +26,10 @@ _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
 
 
+ABANDONED = 24 * 3600.0
+"""Seconds without a byte after which nobody writes to a file in `incoming` any more."""
+
+
 class Files(Protocol):
     """Files below one address, named by relative paths with `/`.
 
@@ -75,6 +79,8 @@ class DamagedError(UnavailableError):
 class FolderFiles:
     """Files in a folder, of this machine or of a network share. What is being written is in its folder `incoming`.
 
+    What a killed process left there is removed a day later, by whoever writes next.
+
     Who may do what is said by the rights of the folder: folders in it get the same, and files can be read by all who
     get there. So those who share a folder may have any umask.
     """
@@ -82,6 +88,7 @@ class FolderFiles:
     def __init__(self, folder: Path, *, incoming: str = "incoming") -> None:
         self._folder = folder
         self._incoming_folder = folder / incoming
+        self._is_swept = False
 
     @property
     def address(self) -> str:
@@ -179,9 +186,21 @@ class FolderFiles:
             with new.open("xb") as file:
                 file.writelines(chunks)
                 os.fchmod(file.fileno(), 0o644)
+            self._sweep(now=new.stat().st_mtime)
             yield new
         finally:
             new.unlink(missing_ok=True)
+
+    def _sweep(self, *, now: float) -> None:
+        """Remove, once for each object, what killed processes left. `now` is by the clock of the file system."""
+        if self._is_swept:
+            return
+        self._is_swept = True
+        with suppress(OSError):  # whoever may not remove it leaves it to others
+            for left in self._incoming_folder.iterdir():
+                with suppress(OSError):
+                    if now - left.stat().st_mtime > ABANDONED:
+                        left.unlink()
 
     def _target(self, path: str) -> Path:
         target = self._folder / path

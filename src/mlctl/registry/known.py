@@ -5,7 +5,7 @@ A registry itself is a folder or a URL:
     registry.json        its name and what is said about it
     assets/              the versions (table.py)
     files/, trees/       their content (content.py)
-    incoming/            what is being written; left over only from killed processes
+    incoming/            what is being written; what killed processes left goes a day later
 
 Specs name a registry, so it has one name for everybody: the one in its `registry.json`.
 """

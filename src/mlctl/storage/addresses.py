@@ -34,6 +34,10 @@ class Address:
         """Whether it is a folder of this machine."""
         return self.datastore.type == LOCAL_FOLDER
 
+    def below(self, root: Path) -> Path:
+        """The path in the folder of a datastore of this machine. Raises UnsupportedError for a link out of it."""
+        return inside(root, self.path, f"azureml://datastores/{self.datastore.name}/paths/{self.path}")
+
 
 @dataclass(frozen=True, slots=True)
 class Storage:
@@ -113,6 +117,17 @@ def parts_below(path: str, uri: str) -> tuple[str, ...]:
     if ".." in parts or (parts and parts[0] == "/"):
         raise UnsupportedError(f"{uri!r} leads out of its root", hint="write the path without '..'")
     return parts
+
+
+def inside(root: Path, path: str, uri: str) -> Path:
+    """`path` below `root`. Raises UnsupportedError for what leads out of it, by `..` or by a link."""
+    place = root.joinpath(*parts_below(path, uri))
+    if not place.resolve().is_relative_to(root.resolve()):
+        raise UnsupportedError(
+            f"{uri!r} leads out of its root: a link in it goes to {place.resolve()}",
+            hint="name a path without links that leave it, or register the other folder as a datastore",
+        )
+    return place
 
 
 def _path(text: str | None, uri: str) -> str:

@@ -33,7 +33,7 @@ def put(source: Path, address: Address, storage: Storage, *, progress: Progress 
     if not isinstance(place, Path):
         upload(source, place, address.path, progress=progress)
         return
-    target = place / address.path
+    target = address.below(place)
     with translated(place):
         if source.is_dir():
             target.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ def fetch(address: Address, storage: Storage, cache: Path, *, progress: Progress
     """
     place = storage.open(address.datastore)
     if isinstance(place, Path):
-        found = place / address.path
+        found = address.below(place)
         if not found.exists():
             raise NotFoundError(f"datastore '{address.datastore.name}' has nothing at '{address.path}'")
         return found

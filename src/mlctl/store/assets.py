@@ -48,13 +48,15 @@ class AssetTable:
 
         The same version with the same fingerprint is there already: description, tags, properties and stage that are
         given are taken over. Links may name the asset with version "" when that is given here. Raises ConflictError
-        with the differences (`details["differences"]`) for the same version with another fingerprint.
+        with the differences (`details["differences"]`) for the same version with another fingerprint, and for one that
+        was removed with another.
         """
         with self._database.write() as connection:
             number = self._open_name(connection, asset)
             wanted = replace(asset, version=asset.version or str(number))
             row = _find(connection, wanted.kind, wanted.name, wanted.version)
             if row is None:
+                _check_removed(connection, wanted)
                 _insert(connection, wanted)
                 taken = number_of(wanted.version)
                 if taken is not None and taken >= number:
@@ -225,6 +227,18 @@ def _find(connection: sqlite3.Connection, kind: str, name: str, version: str) ->
     sql = f"{_SELECT} WHERE assets.kind = ? AND assets.name = ? AND assets.version = ?"
     row: Row | None = connection.execute(sql, (kind, name, version)).fetchone()
     return row
+
+
+def _check_removed(connection: sqlite3.Connection, wanted: Asset) -> None:
+    """Raises ConflictError when the version was removed, and had other content."""
+    sql = "SELECT fingerprint FROM removed_versions WHERE kind = ? AND name = ? AND version = ?"
+    row = connection.execute(sql, (wanted.kind, wanted.name, wanted.version)).fetchone()
+    if row is not None and row["fingerprint"] != wanted.fingerprint:
+        raise ConflictError(
+            f"{wanted.kind} '{wanted.name}' version '{wanted.version}' was removed by gc, and had other content",
+            hint="a version never changes; leave the version out to get the next one, or take another",
+            details={"name": wanted.name, "version": wanted.version},
+        )
 
 
 def _insert(connection: sqlite3.Connection, asset: Asset) -> None:

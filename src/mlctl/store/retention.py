@@ -113,9 +113,11 @@ def _holders(database: Database, candidates: set[Node]) -> dict[Node, list[Node 
 
 
 def _remove_asset(connection: sqlite3.Connection, node: Node) -> bool:
-    # the name stays, so that no number is given out twice
-    sql = "DELETE FROM assets WHERE kind = ? AND name = ? AND version = ? AND archived = 1"
-    return connection.execute(sql, (node.kind, node.name, node.version)).rowcount > 0
+    # the name stays, so that no number is given out twice, and the fingerprint, so that none gets other content
+    which, parameters = "kind = ? AND name = ? AND version = ? AND archived = 1", (node.kind, node.name, node.version)
+    sql = f"INSERT OR REPLACE INTO removed_versions SELECT kind, name, version, fingerprint FROM assets WHERE {which}"
+    connection.execute(sql, parameters)
+    return connection.execute(f"DELETE FROM assets WHERE {which}", parameters).rowcount > 0
 
 
 def _remove_job(connection: sqlite3.Connection, node: Node) -> bool:

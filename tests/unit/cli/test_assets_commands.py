@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from tests.unit.cli.calls import Call
@@ -17,6 +21,27 @@ def data() -> Path:
     Path("d/a.csv").write_text("1,2\n")
     Path("d/sub/b.csv").write_text("3\n")
     return Path("d")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[str]:
+    """The address of a web server with the file `iris.csv`."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/iris.csv").write_text("1,2\n")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "site"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def share(call: Call, tmp_path: Path) -> Path:
+    """The folder of a datastore `nas`."""
+    (tmp_path / "share").mkdir()
+    Path("nas.yml").write_text(f"name: nas\ntype: local_folder\npath: {tmp_path}/share\n")
+    assert call("datastore", "create", "-f", "nas.yml").code == 0
+    return tmp_path / "share"
 
 
 def test_data_from_options_and_what_show_says(call: Call, data: Path, tmp_path: Path) -> None:
@@ -211,10 +236,7 @@ def test_what_show_prints_is_a_spec(call: Call, data: Path) -> None:
         assert {key for key in made if made[key] != other[key]} == {"id", "name", "creation_context"}, words
 
 
-def test_what_show_prints_of_files_in_another_datastore_is_a_spec(call: Call, data: Path, tmp_path: Path) -> None:
-    (tmp_path / "share").mkdir()
-    Path("nas.yml").write_text(f"name: nas\ntype: local_folder\npath: {tmp_path}/share\n")
-    call("datastore", "create", "-f", "nas.yml")
+def test_what_show_prints_of_files_in_another_datastore_is_a_spec(call: Call, data: Path, share: Path) -> None:
     create = ("data", "create", "-n", "a", "-v", "1", "--path", "d", "--datastore", "nas")
     made = call(*create).json
     Path("shown.yml").write_text(call("data", "show", "-n", "a", "-v", "1", "-o", "yaml").out)
@@ -253,3 +275,34 @@ def test_a_version_of_more_digits_than_a_number_has_is_a_name(call: Call, data: 
     assert call("data", "create", "-n", "a", "--path", "d").json["version"] == "1" + "0" * 18
     assert call("data", "create", "-n", "b", "--path", "d", "-v", "9" * 40).code == 0
     assert call("data", "create", "-n", "b", "--path", "d").json["version"] == "1"
+
+
+def test_a_file_of_the_web_is_downloaded(call: Call, site: str) -> None:
+    call("data", "create", "-n", "far", "-t", "uri_file", "--path", f"{site}/iris.csv?sig=geheim")
+    call("data", "create", "-n", "folder", "-t", "uri_folder", "--path", f"{site}/")
+    assert call("data", "download", "-n", "far", "-v", "1", "-p", "out").code == 0
+    assert Path("out/far/iris.csv").read_text() == "1,2\n"
+    refused = call("data", "download", "-n", "folder", "-v", "1", "-p", "out")
+    assert (refused.code, "cannot be read over the web" in refused.err) == (9, True)
+    assert [path.name for path in Path("out").iterdir()] == ["far"]
+
+
+@pytest.mark.parametrize("path", ["link/secret", "link", "../outside/secret", "%2e%2e/outside/secret"])
+def test_a_path_that_leaves_its_datastore_is_refused(call: Call, share: Path, tmp_path: Path, path: str) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/secret").write_text("secret")
+    (share / "link").symlink_to(tmp_path / "outside")
+    address = f"azureml://datastores/nas/paths/{path}"
+    answer = call("model", "create", "-n", "a", "--path", address)
+    assert (answer.code, "leads out of its root" in answer.err) == (9, True)
+
+
+def test_sent_files_are_kept_here_too(call: Call, data: Path, share: Path) -> None:
+    made = call("data", "create", "-n", "a", "--path", "d", "--datastore", "nas").json
+    sent = share / made["path"].partition("/paths/")[2]
+    assert (sent / "sub/b.csv").read_text() == "3\n"
+    (sent / "sub/b.csv").unlink()
+    assert call("gc").code == 0
+    assert call("data", "download", "-n", "a", "-v", "1", "-p", "out").code == 0
+    assert Path("out/a/sub/b.csv").read_text() == "3\n"
+    assert call("workspace", "verify").code == 0

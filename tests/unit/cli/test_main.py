@@ -255,3 +255,25 @@ def test_stdout_that_is_closed_full_or_gone(tmp_path: Path, redirection: str, co
     assert done.returncode in ((0, 141) if code == 141 else (code,))
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+_INTERRUPTED = """
+import sys, time
+from mlctl import cli
+class Thing:
+    def __del__(self):
+        raise KeyboardInterrupt
+def guarded(words, context):
+    Thing()
+    time.sleep(float(sys.argv[1]))
+    return 0
+cli._guarded = guarded
+cli.run()
+"""
+
+
+@pytest.mark.parametrize("seconds", ["0", "60"])
+def test_ctrl_c_while_an_object_is_destroyed_ends_the_command(seconds: str) -> None:
+    words = [sys.executable, "-c", _INTERRUPTED, seconds]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stderr) == (130, "")

@@ -13,7 +13,7 @@ from mlctl.entities.asset import DATA, MODEL, Asset
 from mlctl.entities.clock import Clock
 from mlctl.entities.job import JobRecord
 from mlctl.entities.lineage import JOB, Link, Node
-from mlctl.errors import UnavailableError
+from mlctl.errors import ConflictError, UnavailableError
 from mlctl.operations.cleaning import Finding, Rules, clean, plan_cleaning
 from mlctl.store.guard import Guard
 from mlctl.store.inspection import Inspection
@@ -54,7 +54,8 @@ def register(store: WorkspaceStore, name: str, text: str, *, kind: str = DATA, *
     with store.content.adding():
         digest = store.content.add_tree(source).digest
         expose(store, digest, name)
-        asset = Asset(kind, name, "", content=digest, path=address(digest, name), fingerprint=text, **fields)
+        version = fields.pop("version", "")
+        asset = Asset(kind, name, version, content=digest, path=address(digest, name), fingerprint=text, **fields)
         return store.assets.add(asset, links)
 
 
@@ -108,6 +109,17 @@ def test_archived_versions_go_when_asked_and_free_their_files(
     assert [asset.version for asset in store.assets.list_versions(DATA, "data", view="all")] == ["4"]
     assert files(store) == 1
     assert register(store, "data", "new").version == "5"
+
+
+def test_a_version_that_was_removed_comes_back_with_its_content_only(
+    store: WorkspaceStore, gc: Callable[..., list[Finding]]
+) -> None:
+    register(store, "data", "text")
+    store.assets.set_archived(DATA, "data", "1", archived=True)
+    gc(archived=True)
+    with pytest.raises(ConflictError, match="was removed by gc"):
+        register(store, "data", "other", version="1")
+    assert register(store, "data", "text", version="1").version == "1"
 
 
 def test_no_lineage_is_cut(store: WorkspaceStore, gc: Callable[..., list[Finding]]) -> None:

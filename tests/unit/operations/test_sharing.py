@@ -123,7 +123,7 @@ def test_data_in_a_datastore_goes_along_with_its_files(
     assert shared.content is not None
     assert shared.fingerprint == fingerprint_of(shared)
     assert share(data, one, registry, name="raw", version="1", now=2.0) == shared
-    target = download(AssetDesk(two, CLOCK, registry=registry), shared, tmp_path / "out")
+    target, _ = download(AssetDesk(two, CLOCK, registry=registry), shared, tmp_path / "out")
     assert (target / "x.csv").read_text() == "x"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mlctl.errors import AuthError, NotFoundError, UnavailableError, UnsupportedError
-from mlctl.registry.files import DamagedError, Files, FolderFiles
+from mlctl.registry.files import ABANDONED, DamagedError, Files, FolderFiles
 from mlctl.registry.remote import RemoteFiles
 
 DIGEST = hashlib.sha256(b"content").hexdigest()
@@ -120,3 +121,14 @@ def test_a_url_of_no_object_store_is_refused(url: str) -> None:
     with pytest.raises(UnsupportedError, match=url.partition(":")[0]) as caught:
         RemoteFiles(url)
     assert "mount" in str(caught.value.hint)
+
+
+def test_what_killed_processes_left_goes_a_day_later(tmp_path: Path) -> None:
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    now = time.time()
+    for name, age in (("dead", ABANDONED + 60), ("slow", ABANDONED - 60)):
+        (incoming / name).write_bytes(b"half")
+        os.utime(incoming / name, (now - age, now - age))
+    FolderFiles(tmp_path).put("a", b"x")
+    assert [path.name for path in incoming.iterdir()] == ["slow"]

@@ -109,3 +109,19 @@ def test_one_public_blob_is_fetched_over_the_web(store: WorkspaceStore) -> None:
     assert not is_elsewhere("azureml://datastores/workspaceblobstore/paths/a", store, folder=True)
     with pytest.raises(NotFoundError):
         is_elsewhere("azureml://datastores/none/paths/a", store, folder=True)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "azureml://datastores/far/paths/a/../../b",
+        "azureml://datastores/far/paths/%2e%2e/b",
+        "s3://bucket/../b",
+        "abfss://c@a.dfs.core.windows.net/x/../../b",
+        "https://a.blob.core.windows.net/c/../b",
+    ],
+)
+def test_a_path_that_leads_out_is_no_address(store: WorkspaceStore, uri: str) -> None:
+    store.datastores.put(Datastore("far", "azure_blob", settings={"account_name": "a", "container_name": "c"}))
+    with pytest.raises(UnsupportedError, match="leads out of its root"):
+        locate(uri, store)

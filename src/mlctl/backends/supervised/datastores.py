@@ -94,7 +94,7 @@ def link_output(data: Mapping[str, Any], store: WorkspaceStore) -> Path | None:
         return None
     if address is None or not address.is_local:
         return None
-    place = store.datastore_folder(address.datastore.name) / address.path
+    place = address.below(store.datastore_folder(address.datastore.name))
     target = Path(data["target"])
     if data["type"] == "uri_file":
         place, target = place.parent, target.parent

@@ -8,13 +8,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mlctl.assets.places import local_place
+from mlctl.assets.web import fetch_web, is_web, refuse_web_folder
 from mlctl.backends.supervised.datastores import bring_remote, is_elsewhere, link_output
 from mlctl.backends.supervised.folder import JobFolder
-from mlctl.errors import MlctlError, UnavailableError, UnsupportedError
+from mlctl.errors import MlctlError, UnavailableError
 from mlctl.store.workspaces import WorkspaceStore
 
 READ_ONLY_MODES = frozenset({"ro_mount", "mount"})
-_WEB = ("http://", "https://", "wasb://", "wasbs://", "abfs://", "abfss://")
 
 
 def check_inputs(inputs: Iterable[dict[str, Any]], store: WorkspaceStore) -> None:
@@ -27,8 +27,8 @@ def check_inputs(inputs: Iterable[dict[str, Any]], store: WorkspaceStore) -> Non
             continue
         if is_elsewhere(data, store):
             continue
-        if data["uri"].startswith(_WEB):
-            _refuse_web_folder(data)
+        if is_web(data["uri"]):
+            refuse_web_folder(f"inputs.{data['name']}", data["type"], data["uri"])
         else:
             local_source(data, store)
 
@@ -73,18 +73,20 @@ def bring_inputs(
     Returns the mounts that are left for the runner, [{"source", "target", "read_only"}], and warnings.
     Raises NotFoundError, UnavailableError (no network, no space) and UnsupportedError.
     """
-    mounts, warnings = [], []
+    mounts: list[dict[str, Any]] = []
+    warnings: list[str] = []
     wanted = [data for data in inputs if data["mode"] != "direct"]
     remote = bring_remote([data for data in wanted if is_elsewhere(data, store)], store, cache)
     for data in wanted:
-        found: list[str] = []
         if data["name"] in remote:
             source = remote[data["name"]]
-        elif data["uri"].startswith(_WEB):
-            source, found = _fetch(data, store, cache)
+        elif is_web(data["uri"]):
+            refuse_web_folder(f"inputs.{data['name']}", data["type"], data["uri"])
+            fetched = fetch_web(data["uri"], store, cache)
+            source = fetched.path
+            warnings += fetched.warnings
         else:
             source = local_source(data, store)
-        warnings += found
         if data["mode"] in READ_ONLY_MODES:
             mounts.append({"source": str(source), "target": data["target"], "read_only": True})
         else:
@@ -118,15 +120,6 @@ def local_source(data: dict[str, Any], store: WorkspaceStore) -> Path:
         raise
 
 
-def _fetch(data: dict[str, Any], store: WorkspaceStore, cache: Path) -> tuple[Path, list[str]]:
-    from mlctl.store.downloads import HttpCache, public_url
-    from mlctl.store.signed_addresses import reveal
-
-    _refuse_web_folder(data)
-    fetched = HttpCache(cache / "downloads").fetch(public_url(reveal(data["uri"], store.secrets)))
-    return fetched.path, list(fetched.warnings)
-
-
 def copy(source: Path, target: Path, *, follow_links: bool) -> None:
     """Copy a file or a folder. What a job wrote is copied with its links as links: one may point to anything of ours.
 
@@ -143,12 +136,3 @@ def copy(source: Path, target: Path, *, follow_links: bool) -> None:
         raise UnavailableError(f"cannot copy {first[0]} to {first[1]}: {first[2]}") from error
     except OSError as error:
         raise UnavailableError(f"cannot copy {source} to {target}: {error.strerror or error}") from error
-
-
-def _refuse_web_folder(data: dict[str, Any]) -> None:
-    if data["type"] in ("uri_folder", "mltable"):
-        address = data["uri"].partition("?")[0]  # what follows may be a signature
-        raise UnsupportedError(
-            f"inputs.{data['name']}: a folder cannot be read over the web ({address})",
-            hint="use type: uri_file, register its container as a datastore, or copy the folder to this machine",
-        )
