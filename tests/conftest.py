@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+_SLOW = ("contract", "scripts", "live")
+"""Folders whose tests come after all others, in this order."""
+
 HELLO = "command: echo hello\nenvironment:\n  image: library/python:latest\n"
 
 
@@ -74,6 +77,17 @@ class Mlctl:
     def log(self, name: str) -> str:
         """The job's log."""
         return self("job", "stream", "-n", name, "--no-follow").stdout
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first."""
+    tests = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(tests).parts[0] if item.path.is_relative_to(tests) else ""
+        return _SLOW.index(folder) + 1 if folder in _SLOW else 0
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -16,7 +16,8 @@ The bracketed `code` of an error is part of the interface: scripts match on it. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -34,6 +35,16 @@ class MlctlError(Exception):
         self.message = message
         self.hint = hint
         self.details: dict[str, Any] = dict(details or {})
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Errors of the block tell first where in the user's spec they belong, such as `job.yml:3: environment: `."""
+    try:
+        yield
+    except MlctlError as error:
+        error.message = f"{where}{error.message}"
+        raise
 
 
 class UsageError(MlctlError):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TypeVar
 
 from mlctl.assets.places import local_place
-from mlctl.assets.resolver import Resolver, located
+from mlctl.assets.resolver import Resolver
 from mlctl.entities.asset import DATA, ENVIRONMENT, MODEL, MODEL_TYPES, Asset
 from mlctl.entities.command_job import CommandJob, Input
 from mlctl.entities.environment import BuildContext, Environment
-from mlctl.errors import ConflictError, InvalidSpecError, MlctlError, NotFoundError
+from mlctl.errors import ConflictError, InvalidSpecError, NotFoundError, located
 from mlctl.spec.references import ASSET, GIT, RUN, parse
 from mlctl.store.git_trees import fetch_git
-
-Found = TypeVar("Found")
 
 
 def resolve_job(job: CommandJob, resolver: Resolver) -> CommandJob:
@@ -26,11 +23,13 @@ def resolve_job(job: CommandJob, resolver: Resolver) -> CommandJob:
     code = job.code
     if code is not None and parse(code).kind == GIT:
         # the commit is noted as of a folder that is a work tree
-        fetched = _at(job, "code", lambda: fetch_git(code, resolver.store.folder / "git"))
+        with _at(job, "code"):
+            fetched = fetch_git(code, resolver.store.folder / "git")
         facts = {"mlflow.source.git.repoURL": fetched.url, "mlflow.source.git.commit": fetched.commit}
         job = replace(job, code=str(fetched.path), properties={**facts, **job.properties})
     inputs = {name: _input(job, given, resolver) for name, given in job.inputs.items()}
-    environment = _at(job, "environment", lambda: resolve_environment(job.environment, resolver))
+    with _at(job, "environment"):
+        environment = resolve_environment(job.environment, resolver)
     _check_outputs(job, resolver)
     return replace(job, inputs=inputs, environment=environment)
 
@@ -73,12 +72,14 @@ def _input(job: CommandJob, given: Input, resolver: Resolver) -> Input:
         return given
     key = f"inputs.{given.name}.path"
     if parse(given.path).kind in (RUN, GIT):
-        place = _at(job, key, lambda: local_place(given.path or "", resolver.store))
+        with _at(job, key):
+            place = local_place(given.path, resolver.store)
         return replace(given, path=str(place), asset=given.path)
     written = job.document.get("inputs", {}).get(given.name)
     wanted = written.get("type") if isinstance(written, dict) else None
     kind = MODEL if wanted in MODEL_TYPES else DATA
-    asset = _at(job, key, lambda: resolver.get(given.path or "", kind))
+    with _at(job, key):
+        asset = resolver.get(given.path, kind)
     if asset.path is None:
         raise NotFoundError(f"{job.where(key)}{key}: {kind} '{asset.name}' version '{asset.version}' has no files")
     _check_type(job, given, asset, wanted, resolver)
@@ -114,9 +115,6 @@ def _check_outputs(job: CommandJob, resolver: Resolver) -> None:
             )
 
 
-def _at(job: CommandJob, key: str, find: Callable[[], Found]) -> Found:
-    """What `find` finds; its errors tell the line of the key."""
-    try:
-        return find()
-    except MlctlError as error:
-        raise located(error, f"{job.where(key)}{key}: ") from error
+def _at(job: CommandJob, key: str) -> AbstractContextManager[None]:
+    """Errors tell the line of the key."""
+    return located(f"{job.where(key)}{key}: ")

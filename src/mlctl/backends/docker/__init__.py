@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlctl.backends.base import Backend, Health
-from mlctl.errors import MlctlError
+from mlctl.errors import MlctlError, located
 
 if TYPE_CHECKING:
     from mlctl.backends.base import Images, Plan
@@ -38,9 +38,10 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
         from mlctl.images.wanted import resolve_for_image
 
         table = settings.text("environments.map")
-        environment, conversion_error = resolve_for_image(job.environment, load_table(Path(table) if table else None))
+        with located(f"{job.where('environment')}environment: "):
+            resolved = resolve_for_image(job.environment, load_table(Path(table) if table else None))
         mirrors = settings.pairs("images.mirrors")
-        return plan_job(job, compute, place, environment, mirrors, conversion_error=conversion_error)
+        return plan_job(job, compute, place, resolved[0], mirrors, conversion_error=resolved[1])
 
     def check(payload: dict[str, Any]) -> None:
         from mlctl.backends.docker.client import check_engine
@@ -56,7 +57,8 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
         from mlctl.images.wanted import resolve_for_image
 
         table = settings.text("environments.map")
-        resolved = resolve_for_image(deployment.environment, load_table(Path(table) if table else None))
+        with located(f"{deployment.where('environment')}environment: "):
+            resolved = resolve_for_image(deployment.environment, load_table(Path(table) if table else None))
         return plan_served(deployment, resolved[0], settings.pairs("images.mirrors"), conversion_error=resolved[1])
 
     return Backend(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlctl.backends.supervised.processes import kill_marked
+from mlctl.errors import located
 
 if TYPE_CHECKING:
     from mlctl.backends.base import Backend, Health, Plan
@@ -32,7 +33,9 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
         from mlctl.environments.resolution import resolve
 
         table = settings.text("environments.map")
-        return plan_job(job, compute, place, resolve(job.environment, load_table(Path(table) if table else None)))
+        with located(f"{job.where('environment')}environment: "):
+            environment = resolve(job.environment, load_table(Path(table) if table else None))
+        return plan_job(job, compute, place, environment)
 
     def look(compute: Compute | None = None) -> Health:  # noqa: ARG001  # one machine, one answer
         return _health(settings)
@@ -43,7 +46,9 @@ def connect(settings: Settings, store: WorkspaceStore) -> Backend:
         from mlctl.environments.resolution import resolve
 
         table = settings.text("environments.map")
-        return plan_served(deployment, resolve(deployment.environment, load_table(Path(table) if table else None)))
+        with located(f"{deployment.where('environment')}environment: "):
+            environment = resolve(deployment.environment, load_table(Path(table) if table else None))
+        return plan_served(deployment, environment)
 
     endpoints = ServedEndpoints(settings, store, plan_deployment)
     return Backend(name="local", jobs=SupervisedJobs(settings, store, plan), health=look, endpoints=endpoints)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlctl.errors import MlctlError, NotFoundError, UnsupportedError
+from mlctl.errors import MlctlError, NotFoundError, UnsupportedError, located
 from mlctl.store.workspaces import WorkspaceStore
 
 _PLAIN = ("uri_file", "uri_folder", "mltable")
@@ -17,10 +17,8 @@ def is_elsewhere(data: Mapping[str, Any], store: WorkspaceStore) -> bool:
     """Whether an input is fetched through a datastore. Raises NotFoundError for an unknown datastore."""
     from mlctl.storage import addresses
 
-    try:
+    with located(f"inputs.{data['name']}.path: "):
         return addresses.is_elsewhere(data["uri"], store, folder=data["type"] in _FOLDERS)
-    except MlctlError as error:
-        raise _named(error, f"inputs.{data['name']}.path")  # noqa: B904  it is the same error
 
 
 def check_datastores(payload: Mapping[str, Any], store: WorkspaceStore, environ: Mapping[str, str]) -> list[str]:
@@ -70,7 +68,8 @@ def bring_remote(inputs: Sequence[Mapping[str, Any]], store: WorkspaceStore, cac
     try:
         found = fetch_all(uris, store.folder, cache)
     except MlctlError as error:
-        raise _named(error, f"inputs.{error.details.get('name')}.path")  # noqa: B904
+        error.message = f"inputs.{error.details.get('name')}.path: {error.message}"
+        raise
     for data in inputs:
         is_file = found[data["name"]].is_file()
         if is_file == (data["type"] in ("uri_folder", "mltable")) and data["type"] in _PLAIN:
@@ -122,7 +121,8 @@ def deliver_outputs(outputs: Iterable[Mapping[str, Any]], store: WorkspaceStore)
     try:
         return deliver_all(wanted, store.folder)
     except MlctlError as error:
-        raise _named(error, f"outputs.{error.details.get('name')}")  # noqa: B904
+        error.message = f"outputs.{error.details.get('name')}: {error.message}"
+        raise
 
 
 def _datastore_of(uri: str) -> str:
@@ -132,13 +132,5 @@ def _datastore_of(uri: str) -> str:
 
 
 def _checked(check: Any, where: str) -> None:
-    try:
+    with located(f"{where}: "):
         check()
-    except MlctlError as error:
-        raise _named(error, where)  # noqa: B904
-
-
-def _named(error: MlctlError, where: str) -> MlctlError:
-    """The error with the key of the spec before its message."""
-    error.message = f"{where}: {error.message}"
-    return error

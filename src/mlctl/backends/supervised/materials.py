@@ -11,7 +11,7 @@ from mlctl.assets.places import local_place
 from mlctl.assets.web import fetch_web, is_web, refuse_web_folder
 from mlctl.backends.supervised.datastores import bring_remote, is_elsewhere, link_output
 from mlctl.backends.supervised.folder import JobFolder
-from mlctl.errors import MlctlError, UnavailableError
+from mlctl.errors import UnavailableError, located
 from mlctl.store.workspaces import WorkspaceStore
 
 READ_ONLY_MODES = frozenset({"ro_mount", "mount"})
@@ -113,11 +113,8 @@ def prepare_outputs(
 
 def local_source(data: dict[str, Any], store: WorkspaceStore) -> Path:
     """The file or folder of this machine that an input's URI means. Raises as `local_place`, naming the input."""
-    try:
+    with located(f"inputs.{data['name']}.path: "):
         return local_place(data["uri"], store)
-    except MlctlError as error:
-        error.message = f"inputs.{data['name']}.path: {error.message}"
-        raise
 
 
 def copy(source: Path, target: Path, *, follow_links: bool) -> None:

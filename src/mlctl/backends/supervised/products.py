@@ -13,7 +13,7 @@ from mlctl.assets.registration import Registrar
 from mlctl.assets.resolver import Resolver
 from mlctl.entities.asset import DATA, MODEL, MODEL_TYPES, Asset
 from mlctl.entities.clock import Clock
-from mlctl.errors import ConflictError, MlctlError, NotFoundError
+from mlctl.errors import ConflictError, NotFoundError, located
 from mlctl.store.workspaces import WorkspaceStore
 
 
@@ -30,15 +30,12 @@ def register_outputs(job: str, outputs: Iterable[dict[str, Any]], store: Workspa
             continue
         kind = MODEL if data["type"] in MODEL_TYPES else DATA
         asset = Asset(kind=kind, name=wanted["name"], version=wanted["version"] or "", type=data["type"])
-        try:
+        with located(f"outputs.{data['name']} was not registered as {kind} '{wanted['name']}': "):
             place = output_places(job, store)[data["name"]]
             if not place.exists():
                 raise NotFoundError(f"the job did not write it ({place})")
             with store.content.adding():
                 registered.append(registrar.keep(registrar.from_place(asset, place, job=job, output=data["name"])))
-        except MlctlError as error:
-            error.message = f"outputs.{data['name']} was not registered as {kind} '{wanted['name']}': {error.message}"
-            raise
     return registered
 
 

@@ -49,7 +49,7 @@ DATASTORE = NameRule("datastore", r"[A-Za-z0-9_]{1,255}", "letters, digits and u
 ASSET = NameRule(
     "asset",
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}",
-    "letters, digits, dots, dashes and underscores, a letter or a digit first",
+    "1 to 255 letters, digits, dots, dashes and underscores, a letter or a digit first",
 )
 SCHEDULE = NameRule(
     "schedule",
