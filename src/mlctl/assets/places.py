@@ -10,7 +10,7 @@ from mlctl.assets.mlflow_runs import logged_model, run_artifact
 from mlctl.entities.datastore import LOCAL_FOLDER
 from mlctl.errors import ConflictError, NotFoundError, UnsupportedError
 from mlctl.spec.references import DATASTORE, parse
-from mlctl.storage.addresses import inside, parts_below
+from mlctl.storage.addresses import inside, kept_here, parts_below
 from mlctl.store.git_trees import fetch_git
 from mlctl.store.workspaces import WorkspaceStore
 
@@ -25,6 +25,8 @@ def local_place(uri: str, store: WorkspaceStore) -> Path:
     """
     if uri.startswith("azureml://jobs/"):
         path = _job_output(uri, store)
+    elif (kept := kept_here(uri, store)) is not None:
+        path = kept
     elif uri.startswith("azureml://") and "datastores/" in uri:
         datastore, _, rest = uri.partition("datastores/")[2].partition("/paths/")
         path = inside(store.datastore_folder(datastore), rest, uri)

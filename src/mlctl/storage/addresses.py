@@ -13,6 +13,7 @@ from mlctl.errors import UnsupportedError
 from mlctl.spec.references import DATASTORE, parse
 from mlctl.storage.credentials import Vault
 from mlctl.storage.datastores import Remote, open_datastore
+from mlctl.store.uploads import UPLOADS, uploads_folder
 from mlctl.store.workspaces import WorkspaceStore
 
 _BLOB = re.compile(
@@ -20,6 +21,7 @@ _BLOB = re.compile(
 )
 _WEB_BLOB = re.compile(r"https?://(?P<account>[^./]+)\.(?:blob|dfs)\.[^/]+/(?P<container>[^/?]+)/(?P<path>[^?]*)")
 _S3 = re.compile(r"s3://(?P<bucket>[^/]+)(?:/(?P<path>.*))?")
+_UPLOAD = re.compile(rf"azureml://.*\bdatastores/[^/]+/paths/{UPLOADS}/(?P<digest>[0-9a-f]{{64}})/(?P<path>.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,24 @@ def is_elsewhere(uri: str, store: WorkspaceStore, *, folder: bool) -> bool:
 
     A public blob that is one file needs none: it is fetched over https (`folder` False).
     """
-    if "://" not in uri:
+    if "://" not in uri or kept_here(uri, store) is not None:
         return False
     if not folder and _BLOB.fullmatch(uri):
         return locate(uri, store, unregistered=False) is not None
     address = locate(uri, store)
     return address is not None and not address.is_local
+
+
+def kept_here(uri: str, store: WorkspaceStore) -> Path | None:
+    """Where the workspace itself shows the files of an upload that is in some datastore; None when it has them not.
+
+    The path of an upload holds the digest of its files, so they are the same in any datastore.
+    """
+    found = _UPLOAD.fullmatch(uri)
+    if found is None:
+        return None
+    place = inside(uploads_folder(store) / found["digest"], found["path"], uri)
+    return place if place.exists() else None
 
 
 def _registered(store: WorkspaceStore, wanted: Mapping[str, str], path: str) -> Address | None:

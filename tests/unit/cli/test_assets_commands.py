@@ -302,6 +302,11 @@ def test_sent_files_are_kept_here_too(call: Call, data: Path, share: Path) -> No
     sent = share / made["path"].partition("/paths/")[2]
     assert (sent / "sub/b.csv").read_text() == "3\n"
     (sent / "sub/b.csv").unlink()
+    Path("job.yml").write_text(
+        "command: ls\nenvironment: {image: i}\ninputs: {d: {type: uri_file, path: azureml:a:1}}\n"
+    )
+    answer = call("job", "create", "-f", "job.yml", "--dry-run")
+    assert (answer.code, "is a folder, not uri_file" in answer.err) == (5, True)
     assert call("gc").code == 0
     assert call("data", "download", "-n", "a", "-v", "1", "-p", "out").code == 0
     assert Path("out/a/sub/b.csv").read_text() == "3\n"
