@@ -23,7 +23,11 @@ from mlctl.settings.user import current_user
 from mlctl.spec.check import SpecCheck
 from mlctl.spec.paths import absolute
 from mlctl.spec.references import ASSET, DATASTORE, FILE, GIT, JOB_OUTPUT, LOCAL, RUN, Reference, parse
+from mlctl.storage.hidden_texts import check_known, conceal
+from mlctl.store.downloads import printable_url
 from mlctl.store.git_trees import fetch_git, refuse_credentials
+from mlctl.store.secrets import SecretStore
+from mlctl.store.signed_addresses import printable
 from mlctl.store.uploads import address, expose, shown_content
 from mlctl.store.workspaces import WorkspaceStore
 
@@ -82,8 +86,8 @@ class Registrar:
 
     def keep(self, draft: Draft) -> Asset:
         """Write a draft's version; without a version it gets the next number."""
-        now = self.clock.now()
-        asset = replace(draft.asset, created_at=now, modified_at=now, created_by=current_user())
+        now, told = self.clock.now(), _told(draft.asset, self.store.secrets)
+        asset = replace(told, created_at=now, modified_at=now, created_by=current_user())
         try:
             return self.store.assets.add(replace(asset, fingerprint=fingerprint_of(asset)), draft.links)
         except ConflictError as error:
@@ -165,13 +169,10 @@ class Registrar:
             return self._made_by_job(asset, reference)
         if reference.kind == ASSET:
             return self._same_files(asset, reference)
-        from mlctl.store.downloads import printable_url
-        from mlctl.store.signed_addresses import conceal
-
         check_address(reference.text, self.store)
-        origin = Link(Node(PATH, printable_url(reference.text)), _node(asset), "path")
-        path = conceal(reference.text, self.store.secrets)
-        asset = replace(asset, path=path, content=shown_content(self.store, path))
+        check_known(reference.text, self.store.secrets)
+        origin = Link(Node(PATH, printable_url(printable(reference.text))), _node(asset), "path")
+        asset = replace(asset, path=reference.text, content=shown_content(self.store, reference.text))
         return Draft(asset, () if reference.kind == DATASTORE else (origin,))
 
     def _made_by_job(self, asset: Asset, reference: Reference) -> Draft:
@@ -284,6 +285,12 @@ def _with_format(asset: Asset, place: Path) -> tuple[Asset, tuple[str, ...]]:
         return asset, ()
     found, warnings = checked_type(place, asset.type or None)
     return replace(asset, type=found), warnings
+
+
+def _told(asset: Asset, secrets: SecretStore) -> Asset:
+    """The asset as it is kept: what is a secret in its texts is among those of the workspace."""
+    texts = ("path", "document", "description", "tags", "properties")
+    return replace(asset, **{name: conceal(getattr(asset, name), secrets) for name in texts})
 
 
 def _node(asset: Asset) -> Node:

@@ -32,7 +32,7 @@ def refuse_web_folder(what: str, kind: str, uri: str) -> None:
 
 def fetch_web(uri: str, store: WorkspaceStore, cache: Path) -> Fetched:
     """The file at an address that `is_web`, with the signature it was given with. Raises as `HttpCache.fetch`."""
+    from mlctl.storage.hidden_texts import reveal
     from mlctl.store.downloads import HttpCache, public_url
-    from mlctl.store.signed_addresses import reveal
 
-    return HttpCache(cache / "downloads").fetch(public_url(reveal(uri, store.secrets)))
+    return HttpCache(cache / "downloads").fetch(public_url(str(reveal(uri, store.secrets))))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,9 +85,22 @@ class AssetName:
     created_at: float = 0.0
 
 
+TAG = re.compile("…[0-9a-f]{8}")
+"""What stands for a secret in a text; see `storage/hidden_texts.py`."""
+
+_ESCAPED_TAG = re.compile(r"\\u2026[0-9a-f]{8}")
+
+
 def fingerprint_of(asset: Asset) -> str:
-    """SHA-256 of what a version must keep: kind, type, its files (or their address) and the fields of the spec."""
-    return hashlib.sha256(json.dumps(kept_fields(asset), sort_keys=True).encode()).hexdigest()
+    """SHA-256 of what a version must keep: kind, type, its files (or their address) and the fields of the spec.
+
+    A new signature in an address is no other address.
+    """
+    return hashlib.sha256(_comparable(kept_fields(asset)).encode()).hexdigest()
+
+
+def _comparable(value: Any) -> str:
+    return _ESCAPED_TAG.sub(r"\\u2026", json.dumps(value, sort_keys=True))
 
 
 def kept_fields(asset: Asset) -> dict[str, Any]:
@@ -99,7 +113,8 @@ def kept_fields(asset: Asset) -> dict[str, Any]:
 def differences(before: Asset, after: Asset) -> dict[str, tuple[Any, Any]]:
     """Field -> (before, after) of what two assets must keep and do not share."""
     old, new = kept_fields(before), kept_fields(after)
-    return {key: (old.get(key), new.get(key)) for key in sorted({*old, *new}) if old.get(key) != new.get(key)}
+    keys = sorted({*old, *new})
+    return {key: (old.get(key), new.get(key)) for key in keys if _comparable(old.get(key)) != _comparable(new.get(key))}
 
 
 def next_number(versions: Mapping[str, Any] | list[str]) -> int:

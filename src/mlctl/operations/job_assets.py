@@ -12,7 +12,9 @@ from mlctl.entities.command_job import CommandJob, Input
 from mlctl.entities.environment import BuildContext, Environment
 from mlctl.errors import ConflictError, InvalidSpecError, NotFoundError, located
 from mlctl.spec.references import ASSET, GIT, RUN, parse
+from mlctl.storage.hidden_texts import reveal
 from mlctl.store.git_trees import fetch_git
+from mlctl.store.secrets import SecretStore
 
 
 def resolve_job(job: CommandJob, resolver: Resolver) -> CommandJob:
@@ -20,6 +22,7 @@ def resolve_job(job: CommandJob, resolver: Resolver) -> CommandJob:
 
     Raises NotFoundError, UsageError and InvalidSpecError (a file where a folder is wanted), each with the line.
     """
+    job = _revealed(job, resolver.store.secrets)
     code = job.code
     if code is not None and parse(code).kind == GIT:
         # the commit is noted as of a folder that is a work tree
@@ -54,7 +57,7 @@ def resolve_environment(environment: Environment, resolver: Resolver) -> Environ
 
 def environment_of(asset: Asset, resolver: Resolver) -> Environment:
     """A registered environment as a job or a deployment uses it."""
-    document, build = asset.document, None
+    document, build = reveal(asset.document, resolver.store.secrets), None
     if document.get("build"):
         place = document["build"].get("path") or str(local_place(asset.path or "", resolver.store))
         build = BuildContext(place, document["build"].get("dockerfile_path", "Dockerfile"))
@@ -83,7 +86,26 @@ def _input(job: CommandJob, given: Input, resolver: Resolver) -> Input:
     if asset.path is None:
         raise NotFoundError(f"{job.where(key)}{key}: {kind} '{asset.name}' version '{asset.version}' has no files")
     _check_type(job, given, asset, wanted, resolver)
-    return replace(given, path=asset.path, type=wanted or asset.type, asset=asset.reference)
+    path = str(reveal(asset.path, resolver.store.secrets))
+    return replace(given, path=path, type=wanted or asset.type, asset=asset.reference)
+
+
+def _revealed(job: CommandJob, secrets: SecretStore) -> CommandJob:
+    """The job with what was hidden when it was shown, as in one that was exported."""
+    inputs = {
+        name: replace(given, path=reveal(given.path, secrets), value=reveal(given.value, secrets))
+        for name, given in job.inputs.items()
+    }
+    environment = job.environment
+    return replace(
+        job,
+        command=reveal(job.command, secrets),
+        inputs=inputs,
+        environment=replace(
+            environment, image=reveal(environment.image, secrets), conda=reveal(environment.conda, secrets)
+        ),
+        environment_variables=reveal(job.environment_variables, secrets),
+    )
 
 
 def _check_type(job: CommandJob, given: Input, asset: Asset, wanted: str | None, resolver: Resolver) -> None:

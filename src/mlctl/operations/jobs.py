@@ -76,18 +76,10 @@ def prepare(
 
 
 def describe_plan(plan: Plan) -> dict[str, Any]:
-    """A plan as data that may be shown: secrets in it are cut."""
-    from mlctl.spec.rules.secret_patterns import without_secrets
-    from mlctl.store.signed_addresses import printable_all
+    """A plan as data that may be shown: without the secrets in it."""
+    from mlctl.storage.hidden_texts import shown
 
-    def shown(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: shown(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [shown(item) for item in value]
-        return without_secrets(value) if isinstance(value, str) else value
-
-    return dict(shown(printable_all(plan.to_dict())))
+    return dict(shown(plan.to_dict()))
 
 
 def choose_compute(

@@ -66,7 +66,9 @@ class AssetTable:
                 known = _asset(row)
                 if known.fingerprint != wanted.fingerprint:
                     raise version_conflict(known, wanted)
-                _update(connection, known, _given(wanted), wanted.modified_at)
+                # a text that is shown alike may stand for a new signature
+                renewed = {"path": wanted.path, "document": wanted.document} if wanted.content is None else {}
+                _update(connection, known, {**_given(wanted), **renewed}, wanted.modified_at)
             insert_links(connection, [_with_version(link, wanted) for link in links])
             kept = _find(connection, wanted.kind, wanted.name, wanted.version)
             assert kept is not None

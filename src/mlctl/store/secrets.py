@@ -27,17 +27,27 @@ class SecretStore:
         """Keep a secret; returns its name. One that is there is replaced in one step."""
         name = f"{owner}.{key}"
         place = self._place(name)
-        temporary = self._folder / f".{os.urandom(8).hex()}"
+        temporary = self._written(text)
         try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            self._folder.chmod(0o700)
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(text)
             temporary.replace(place)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise translate_os_error(error, self._folder) from error
         return name
+
+    def add(self, name: str, text: str) -> bool:
+        """Keep a secret under a name of its own; False when another text has it. Of several who do so, one wins."""
+        place = self._place(name)
+        temporary = self._written(text)
+        try:
+            place.hardlink_to(temporary)
+        except FileExistsError:
+            return self.get(name) == text
+        except OSError as error:
+            raise translate_os_error(error, self._folder) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+        return True
 
     def get(self, name: str) -> str:
         """The secret. Raises NotFoundError."""
@@ -59,6 +69,19 @@ class SecretStore:
             # keys hold no dot, names of owners may
             if place.name.rpartition(".")[0] == owner and place.name not in keep:
                 place.unlink(missing_ok=True)
+
+    def _written(self, text: str) -> Path:
+        """A new file with that text, under a name that nobody looks at."""
+        temporary = self._folder / f".{os.urandom(8).hex()}"
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._folder.chmod(0o700)
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(text)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise translate_os_error(error, self._folder) from error
+        return temporary
 
     def _place(self, name: str) -> Path:
         if os.sep in name or "\0" in name or name.startswith("."):

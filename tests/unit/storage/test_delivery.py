@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ import pytest
 from mlctl.entities.datastore import LOCAL_FOLDER, Datastore
 from mlctl.errors import UnavailableError, UnsupportedError
 from mlctl.storage.addresses import Address, Storage
-from mlctl.storage.delivery import put
+from mlctl.storage.delivery import ABANDONED, put
+from mlctl.storage.transfer import PARTS
 from mlctl.store.workspaces import WorkspaceStore
 
 
@@ -69,7 +72,25 @@ def test_nothing_is_brought_through_a_link_that_leaves_the_datastore(
 ) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "share/link").symlink_to(tmp_path / "outside")
-    for path in ("link", "link/new", "../outside"):
+    (tmp_path / "share/within").mkdir()
+    (tmp_path / "share/within/sub").symlink_to(tmp_path / "outside")
+    for path in ("link", "link/new", "../outside", "within"):
         with pytest.raises(UnsupportedError, match="leads out of its root"):
             put(source, Address(share, path), Storage(store, {}))
     assert names(tmp_path / "outside") == []
+
+
+def test_what_killed_processes_left_is_nobodys_data_and_goes(
+    store: WorkspaceStore, share: Datastore, source: Path, tmp_path: Path
+) -> None:
+    parts = tmp_path / "share" / PARTS
+    parts.mkdir()
+    now = time.time()
+    for name, age in (("dead", ABANDONED + 60), ("slow", ABANDONED - 60)):
+        (parts / name).write_text("half")
+        os.utime(parts / name, (now - age, now - age))
+    put(source, Address(share, "x"), Storage(store, {}))
+    assert names(tmp_path / "share") == [f"{PARTS}/slow", "x/a", "x/sub/b"]
+    (parts / "slow").unlink()
+    put(source, Address(share, "y"), Storage(store, {}))
+    assert not parts.exists()

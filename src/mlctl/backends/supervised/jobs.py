@@ -38,8 +38,8 @@ from mlctl.entities.metric import Metric
 from mlctl.errors import AuthError, ConflictError, NotFinishedError, NotFoundError, UnavailableError
 from mlctl.settings import Settings
 from mlctl.settings.user import current_user
+from mlctl.storage.hidden_texts import conceal, reveal
 from mlctl.store.git import git_facts
-from mlctl.store.signed_addresses import conceal_all, reveal_all
 from mlctl.store.workspaces import WorkspaceStore
 
 Planner = Callable[[CommandJob, Compute, Place], Plan]
@@ -82,7 +82,7 @@ class SupervisedJobs:
             staying = check_datastores(plan.payload, self._store, self._settings.environ)
             digest, properties, skipped = self._snapshot(plan)
             skipped = [*skipped, *staying]
-            planned = conceal_all(plan.to_dict(), self._store.secrets)
+            planned = conceal(plan.to_dict(), self._store.secrets)
             given, payload = planned["record"], planned["payload"]
             document = {key: value for key, value in given.items() if key not in _COLUMNS}
             if skipped:
@@ -176,7 +176,7 @@ class SupervisedJobs:
         kept = self._store.jobs.metrics(name)
         if kept or record.is_terminal or record.status in WAITING_STATUSES:
             return kept
-        uri = reveal_all(self._store.jobs.plan(name)["payload"]["tracking_uri"], self._store.secrets)
+        uri = reveal(self._store.jobs.plan(name)["payload"]["tracking_uri"], self._store.secrets)
         return metrics_of(uri, self._store.folder / "mlruns", experiment=record.experiment_name, job=name)
 
     def waiting_reason(self, record: JobRecord) -> str | None:

@@ -12,6 +12,7 @@ from mlctl.assets.web import fetch_web, is_web, refuse_web_folder
 from mlctl.backends.supervised.datastores import bring_remote, is_elsewhere, link_output
 from mlctl.backends.supervised.folder import JobFolder
 from mlctl.errors import UnavailableError, located
+from mlctl.storage.hidden_texts import check_known
 from mlctl.store.workspaces import WorkspaceStore
 
 READ_ONLY_MODES = frozenset({"ro_mount", "mount"})
@@ -23,6 +24,7 @@ def check_inputs(inputs: Iterable[dict[str, Any]], store: WorkspaceStore) -> Non
     Raises NotFoundError, ConflictError (the job that makes an input has not ended) and UnsupportedError.
     """
     for data in inputs:
+        check_known(data["uri"], store.secrets)
         if data["mode"] == "direct":
             continue
         if is_elsewhere(data, store):

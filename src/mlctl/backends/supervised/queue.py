@@ -31,7 +31,7 @@ from mlctl.entities.job import (
 )
 from mlctl.errors import MlctlError
 from mlctl.settings import Settings
-from mlctl.store.signed_addresses import reveal_all
+from mlctl.storage.hidden_texts import reveal
 from mlctl.store.workspaces import WorkspaceStore
 
 
@@ -93,7 +93,7 @@ def _bury(record: JobRecord, store: WorkspaceStore, settings: Settings) -> None:
     dead = buried(fresh)
     abandon = getattr(module_of(record.backend), "abandon", None)
     if abandon:
-        abandon(record.name, reveal_all(plan["payload"], store.secrets), settings)
+        abandon(record.name, reveal(plan["payload"], store.secrets), settings)
     folder = JobFolder(Path(plan["payload"]["folder"]))  # type: ignore[arg-type]  # a concrete path is a pure one
     keep_outputs(folder)
     store.jobs.transition(

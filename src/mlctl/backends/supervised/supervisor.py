@@ -42,7 +42,7 @@ from mlctl.entities.job import (
 )
 from mlctl.errors import MlctlError
 from mlctl.settings import Settings
-from mlctl.store.signed_addresses import reveal_all
+from mlctl.storage.hidden_texts import reveal
 from mlctl.store.workspaces import WorkspaceStore
 
 _RESERVE_BYTES = 256 * 1024
@@ -78,7 +78,7 @@ class Supervisor:
         self._cancelled = False
         self._interruptible = False
         plan = store.jobs.plan(name)
-        self._payload: dict[str, Any] = reveal_all(plan["payload"], store.secrets)
+        self._payload: dict[str, Any] = reveal(plan["payload"], store.secrets)
         self._plan = plan
         self._folder = JobFolder(PurePosixPath(self._payload["folder"]))
         self._progress = _Progress()
