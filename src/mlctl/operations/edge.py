@@ -181,7 +181,12 @@ def _reference(image: BuiltImage, push: str | None) -> str:
 
 
 def _about(service: EdgeService, wanted: Export) -> list[str]:
+    from mlctl.images.names import parse_image
+
     told = []
+    registry = parse_image(service.image).registry
+    if service.pulled and registry.startswith(("127.", "localhost")):
+        told.append(f"registry {registry} is this machine to whoever asks it: other machines cannot pull from it")
     if not service.pulled:
         told.append(
             f"the image is on this machine's engine only: --push REGISTRY/REPOSITORY takes it to a registry, or "

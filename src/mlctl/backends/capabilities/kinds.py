@@ -38,6 +38,7 @@ KIND_SECTIONS: dict[str, tuple[str, ...]] = {
     "managedOnlineDeployment": _ONLINE,
     "kubernetesOnlineDeployment": _ONLINE,
     **dict.fromkeys(("modelBatchDeployment", "pipelineComponentBatchDeployment", "batchDeployment"), _BATCH),
+    "modelPackage": ("package",),
     "environment": ("asset", "environment"),
     "model": ("asset", "asset path"),
     "data": ("asset", "asset path"),
