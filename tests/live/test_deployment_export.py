@@ -19,7 +19,7 @@ from tests.live import packages
 from tests.live.docker_jobs import IMAGE, find_engine
 from tests.live.packages import CODE, GREETING, SCORES, TOKEN, free_port, health, remove_image, score, started
 from tests.live.registry import digest_in, image_registry
-from tests.live.serving import until
+from tests.live.serving import Serving, until
 
 pytestmark = [pytest.mark.docker, pytest.mark.network]
 
@@ -155,6 +155,13 @@ def test_a_deployment_of_processes_gets_an_image_too(home: Mlctl, tmp_path: Path
     name = shown["image"] if shown["image"].startswith("mlctl/") else image_of(home, shown["image"])
     with started(["docker", "run", "-d", "--pull", "never", "-p", f"127.0.0.1:{port}:5001", name]):
         assert score(port)["scores"] == SCORES
+
+
+def test_no_image_is_made_of_a_deployment_of_another_back_end(mlctl: Mlctl) -> None:
+    Serving(mlctl).deploy("blue")
+    words = ("online-deployment", "export", "-n", "blue", "-e", "iris", "--format", "compose")
+    assert "runs on 'stub', and no image can be made of it" in mlctl(*words, code=9).stderr
+    assert not (mlctl.folder / "iris-blue").exists()
 
 
 def image_of(home: Mlctl, pinned: str) -> str:

@@ -120,9 +120,9 @@ def _container(desk: EndpointDesk, deployment: Deployment) -> tuple[dict[str, An
         told.append(f"instance_count {plan['instances']}: the files start one container")
     if plan["collector"]:
         told.append("data_collector: requests are kept by the endpoint's router, which stays here")
-    if "docker" in plan:
+    if plan["backend"] == images.IMAGE_BACKEND:
         return plan, told
-    if "environment" not in plan:
+    if not {"python", "packages", "origin"} <= plan.get("environment", {}).keys():
         raise UnsupportedError(
             f"deployment '{deployment.name}' runs on '{deployment.backend}', and no image can be made of it",
             hint="deploy it with --backend docker or --backend local",
