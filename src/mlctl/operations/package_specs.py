@@ -9,12 +9,12 @@ from typing import Any
 
 from mlctl.assets.places import local_place
 from mlctl.assets.registration import keep_files
-from mlctl.assets.resolver import Resolver, located
+from mlctl.assets.resolver import Resolver
 from mlctl.entities.asset import DATA, Asset
 from mlctl.entities.environment import Environment
 from mlctl.entities.online_deployment import ModelFiles, OnlineDeployment
 from mlctl.entities.tags import texts
-from mlctl.errors import InvalidSpecError, MlctlError, UnsupportedError, UsageError
+from mlctl.errors import InvalidSpecError, UnsupportedError, UsageError, located
 from mlctl.operations.deployed_files import code_of, model_files
 from mlctl.operations.deployment_specs import routes_of
 from mlctl.operations.job_assets import resolve_environment
@@ -179,10 +179,8 @@ def _environment(
     if source:
         # az has it twice in its own examples
         text = str(source).removeprefix("azureml:") if str(source).startswith("azureml:azureml") else str(source)
-        try:
+        with located(f"{draft.where(key)}{key}: "):
             found = resolve_environment(Environment(reference=text), resolver)
-        except MlctlError as error:
-            raise located(error, f"{draft.where(key)}{key}: ") from error
         if found.build and not draft.routes:
             raise UnsupportedError(
                 f"{draft.where(key)}{key}: '{text}' has a Dockerfile of its own, to which no server can be added",
@@ -214,11 +212,9 @@ def _inputs(store: WorkspaceStore, spec: SpecCheck, resolver: Resolver) -> Itera
                 f"{spec.document.source}: {key}: an input of a package is a data asset with a place in the image",
                 hint="path: {input_path_type: path_id, resource_id: azureml:<data>:<version>} and mount_path",
             )
-        try:
+        with located(f"{spec.document.source}: {key}: "):
             asset = resolver.get(reference, DATA)
             content = asset.content or keep_files(store, local_place(asset.path or "", store)).content
-        except MlctlError as error:
-            raise located(error, f"{spec.document.source}: {key}: ") from error
         yield PackageInput(asset, content, place)
 
 

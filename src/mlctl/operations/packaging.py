@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mlctl.assets.registration import Draft, Registrar
-from mlctl.assets.resolver import Resolver, located
+from mlctl.assets.resolver import Resolver
 from mlctl.backends.base import ImageOrder
 from mlctl.entities.asset import ENVIRONMENT, Asset, fingerprint_of
 from mlctl.entities.image import BuiltImage
 from mlctl.entities.lineage import CODE, Link, Node, node_of
-from mlctl.errors import NotFoundError, UsageError
+from mlctl.errors import UsageError
 from mlctl.images.making import addition_of, recipe_of
 from mlctl.images.names import parse_image
 from mlctl.images.packages import SERVER, Copied, Package, package_of, package_recipe
@@ -44,10 +44,7 @@ def package(desk: EndpointDesk, resolver: Resolver, model: Asset, path: Path) ->
     spec = load_asset("model", path, kind="modelPackage")
     with desk.store.content.adding():
         wanted = read_package(desk.store, spec, resolver, model)
-        try:
-            plan = desk.endpoints(images.IMAGE_BACKEND).plan(wanted.deployment)
-        except NotFoundError as error:  # of an environment that is neither registered nor curated
-            raise located(error, f"{wanted.deployment.where('')}base_environment_source: ") from error
+        plan = desk.endpoints(images.IMAGE_BACKEND).plan(wanted.deployment)
         with laid_out(desk.store, plan, wanted) as on_top:
             recipe = package_recipe(_base(plan, desk.settings), on_top)
             made = _register(desk, resolver, wanted, model, recipe)

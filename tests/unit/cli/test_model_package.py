@@ -92,7 +92,7 @@ def test_a_data_asset_is_copied_to_its_place(call: Call) -> None:
         (
             {"inferencing_server": _online(), "base_environment_source": {"resource_id": "azureml:none:1"}},
             3,
-            "package.yml: base_environment_source: no environment 'azureml:none:1'",
+            "package.yml: environment: no environment 'azureml:none:1'",
         ),
         ({"inferencing_server": {"type": "azureml_batch"}}, 9, "a package answers requests"),
         ({"inferencing_server": _online(), "base_environment_source": {}}, 5, "the package has no environment"),
