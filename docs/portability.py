@@ -68,6 +68,7 @@ _TITLES = {
     "batch endpoint": "A batch endpoint",
     "deployment": "An online deployment",
     "batch deployment": "A batch deployment",
+    "package": "A model package",
     "serving environment": "The environment of a deployment",
     "asset": "An asset",
     "asset path": "Data and models",

@@ -310,7 +310,7 @@ def test_a_document_as_a_whole_has_a_fate(kind: str) -> None:
     fates = {backend: fate_of_document(kind, backend) for backend in BACKENDS}
     assert all(fate.word == HONOURED or fate.reason for fate in fates.values())
     runs_here = {"commandJob", "workspace", "localCompute", "dockerCompute", "registry", "data", "model", "environment"}
-    runs_here |= {"batchEndpoint", "batchDeployment", "modelBatchDeployment", "dataImport"}
+    runs_here |= {"batchEndpoint", "batchDeployment", "modelBatchDeployment", "dataImport", "modelPackage"}
     runs_here |= {f"{kind}Online{what}" for kind in ("managed", "kubernetes") for what in ("Endpoint", "Deployment")}
     kept = KINDS[kind].family in ("datastore", "connection", "component") and kind not in (
         "azureFileDatastore",

@@ -147,7 +147,8 @@ def marked(folder: Path) -> list[int]:
             words = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        keeper = b"mlctl.backends.served" in words and os.fsencode(folder.parent.parent) in words
+        kept = {os.fsencode(folder.parent.parent), os.fsencode(folder.name)}
+        keeper = b"mlctl.backends.served" in words and kept <= {*words}
         if keeper or f"MLCTL_ENDPOINT_FOLDER={folder}".encode() in environ:
             found.append(int(entry.name))
     return found

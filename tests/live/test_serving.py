@@ -30,11 +30,20 @@ def home(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Mlct
     """The program with a copy of the example; what was trained serves all tests."""
     home = tmp_path_factory.mktemp("home")
     (home / "cache").symlink_to(cache)
-    folder = tmp_path_factory.mktemp("examples")
+    yield with_example(home, tmp_path_factory.mktemp("examples"))
+    end_processes_of(home)
+
+
+@pytest.fixture(scope="module")
+def answers(home: Mlctl) -> list[list[str]]:
+    """The example was run on the back end local; what it answered."""
+    return roll_out(home, "local")
+
+
+def with_example(home: Path, folder: Path) -> Mlctl:
     for name in ("serving", "iris"):
         shutil.copytree(EXAMPLE.parent / name, folder / name)
-    yield Mlctl(home, folder / "serving")
-    end_processes_of(home)
+    return Mlctl(home, folder / "serving")
 
 
 def roll_out(mlctl: Mlctl, backend: str) -> list[list[str]]:
@@ -67,8 +76,7 @@ def has_sklearn(python: Path) -> bool:
     return any(python.parents[1].glob("lib/python*/site-packages/sklearn"))
 
 
-def test_the_example_on_local(home: Mlctl) -> None:
-    answers = roll_out(home, "local")
+def test_the_example_on_local(home: Mlctl, answers: list[list[str]]) -> None:
     assert answers == [predicted(home)] * 6
     shown = home.json("online-endpoint", "show", "-n", "flowers")
     assert shown["traffic"] == {"green": 100}
@@ -99,9 +107,11 @@ def test_the_example_on_local(home: Mlctl) -> None:
     until(lambda: ask(port, body, **authorized)[0] == 200)
 
 
+@pytest.mark.usefixtures("answers")
 def test_an_mlflow_model_needs_no_code(home: Mlctl) -> None:
+    home("online-endpoint", "create", "-n", "nocode")
     home("model", "create", "-n", "nocode", "--type", "mlflow_model", "--path", mlflow_model(home))
-    spec = {"name": "nocode", "endpoint_name": "flowers", "model": "azureml:nocode:1", "instance_count": 1,
+    spec = {"name": "nocode", "endpoint_name": "nocode", "model": "azureml:nocode:1", "instance_count": 1,
             "instance_type": "Standard_DS3_v2"}  # fmt: skip
     (home.folder / "nocode.yml").write_text(json.dumps(spec))
     home("online-deployment", "create", "-f", "nocode.yml", timeout=280)
@@ -114,7 +124,7 @@ def test_an_mlflow_model_needs_no_code(home: Mlctl) -> None:
         {name: [row[name] for row in records] for name in columns},
     ):
         (home.folder / "nocode.json").write_text(json.dumps({"input_data": data}))
-        words = ("online-endpoint", "invoke", "-n", "flowers", "-d", "nocode", "-r", "nocode.json", "-o", "tsv")
+        words = ("online-endpoint", "invoke", "-n", "nocode", "-d", "nocode", "-r", "nocode.json", "-o", "tsv")
         assert json.loads(home(*words).stdout) == predicted(home)
 
 
@@ -140,35 +150,35 @@ def run(data):
 """
 
 
+def with_script(home: Mlctl, name: str, script: str) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """An endpoint of that name whose deployment `green` has this script: how it is shown, its port and its key."""
+    (home.folder / name).mkdir()
+    (home.folder / name / "score.py").write_text(script)
+    text = (home.folder / "green.yml").read_text().replace("endpoint_name: flowers", f"endpoint_name: {name}")
+    (home.folder / f"{name}.yml").write_text(text.replace("scoring\n", f"{name}\n", 1))
+    home("online-endpoint", "create", "-n", name)
+    home("online-deployment", "create", "-f", f"{name}.yml", "--all-traffic")
+    shown = home.json("online-endpoint", "show", "-n", name)
+    key = home.json("online-endpoint", "get-credentials", "-n", name)["primaryKey"]
+    return shown, int(shown["scoring_uri"].split(":")[2].partition("/")[0]), {"Authorization": f"Bearer {key}"}
+
+
+@pytest.mark.usefixtures("answers")
 def test_an_inference_schema_script_and_its_swagger(home: Mlctl) -> None:
-    (home.folder / "schema").mkdir()
-    (home.folder / "schema" / "score.py").write_text(SCHEMA)
-    text = (home.folder / "green.yml").read_text().replace("name: green", "name: schema")
-    (home.folder / "schema.yml").write_text(text.replace("scoring\n", "schema\n", 1))
-    home("online-deployment", "create", "-f", "schema.yml", "--all-traffic")
-    shown = home.json("online-endpoint", "show", "-n", "flowers")
-    key = home.json("online-endpoint", "get-credentials", "-n", "flowers")["primaryKey"]
-    port = int(shown["scoring_uri"].split(":")[2].partition("/")[0])
-    assert json.loads(ask(port, b'{"data": [[1, 2], [3, 4]]}', Authorization=f"Bearer {key}")[1]) == [3.0, 7.0]
-    request = urllib.request.Request(shown["openapi_uri"], headers={"Authorization": f"Bearer {key}"})
+    shown, port, authorized = with_script(home, "schema", SCHEMA)
+    assert json.loads(ask(port, b'{"data": [[1, 2], [3, 4]]}', **authorized)[1]) == [3.0, 7.0]
+    request = urllib.request.Request(shown["openapi_uri"], headers=authorized)
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
         swagger = json.loads(answer.read())
     assert swagger["definitions"]["ServiceInput"]["example"] == {"data": [[1.0, 2.0]]}
 
 
+@pytest.mark.usefixtures("answers")
 def test_a_rawhttp_script(home: Mlctl) -> None:
-    (home.folder / "raw").mkdir()
-    (home.folder / "raw" / "score.py").write_text(RAWHTTP)
-    text = (home.folder / "green.yml").read_text().replace("name: green", "name: raw").replace("scoring\n", "raw\n", 1)
-    (home.folder / "raw.yml").write_text(text)
-    home("online-deployment", "create", "-f", "raw.yml")
-    shown = home.json("online-endpoint", "show", "-n", "flowers")
-    key = home.json("online-endpoint", "get-credentials", "-n", "flowers")["primaryKey"]
-    port = int(shown["scoring_uri"].split(":")[2].partition("/")[0])
-    headers = {"Authorization": f"Bearer {key}", "azureml_model_deployment": "raw"}
-    assert ask(port, b"abc", **headers) == (200, b"cba")
-    home("online-endpoint", "delete", "-n", "flowers", "--yes")
-    assert marked(home.workspace / "endpoints/flowers") == []
+    _, port, authorized = with_script(home, "raw", RAWHTTP)
+    assert ask(port, b"abc", **authorized, azureml_model_deployment="green") == (200, b"cba")
+    home("online-endpoint", "delete", "-n", "raw", "--yes")
+    assert marked(home.workspace / "endpoints/raw") == []
 
 
 def mlflow_model(mlctl: Mlctl) -> str:
@@ -183,8 +193,9 @@ def containers(mlctl: Mlctl, name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.docker
-def test_the_example_on_docker(home: Mlctl) -> None:
-    find_engine(home.home).close()
+def test_the_example_on_docker(mlctl: Mlctl) -> None:
+    find_engine(mlctl.home).close()
+    home = with_example(mlctl.home, mlctl.folder)
     home("config", "set", f"docker.ca_bundle={CERTIFICATES}")
     for name in ("blue", "green"):
         spec = home.folder / f"{name}.yml"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mlctl.entities.job import JobRecord
     from mlctl.entities.metric import Metric
     from mlctl.entities.online_deployment import OnlineDeployment
+    from mlctl.images.packages import Package
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,9 @@ class Images(Protocol):
 
         Raises UnavailableError when the build fails or no engine answers, NotFoundError, AuthError, UnsupportedError.
         """
+
+    def package(self, plan: dict[str, Any], package: Package, order: ImageOrder, log: BinaryIO) -> BuiltImage:
+        """A deployment's plan (of the same back end) as an image that scores by itself. Raises as `build`."""
 
     def push(self, image: BuiltImage, target: str, log: BinaryIO) -> tuple[str, str]:
         """Push to `target` (registry/repository[:tag]); the full reference, and the digest the registry tells.

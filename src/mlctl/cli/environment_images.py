@@ -13,7 +13,7 @@ import typer
 from mlctl.cli.assets import Label, ListedName, RegistryName, Version, desk_of, one_of
 from mlctl.cli.command import command
 from mlctl.cli.names import complete_assets, complete_computes
-from mlctl.cli.options import MaxResults, OptionalFile, SetValues, WriteContext
+from mlctl.cli.options import MaxResults, NoCache, OptionalFile, PushTarget, SetValues, WriteContext
 from mlctl.context import Context
 from mlctl.errors import MlctlError, UsageError
 from mlctl.output.streams import Level
@@ -38,11 +38,9 @@ def build(
     registry_name: RegistryName = None,
     file: OptionalFile = None,
     set_: SetValues = None,
-    push: Annotated[
-        str | None, typer.Option("--push", metavar="REGISTRY/REPOSITORY[:TAG]", help="Push the image there.")
-    ] = None,
+    push: PushTarget = None,
     platform: Annotated[str | None, typer.Option("--platform", metavar="OS/ARCH", help="Such as linux/arm64.")] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Build anew although the image is there.")] = False,
+    no_cache: NoCache = False,
     compute: Annotated[
         str | None,
         typer.Option(

@@ -35,9 +35,11 @@ from mlctl.cli.options import (
     IncludeArchived,
     MaxResults,
     NewName,
+    NoCache,
     NoWait,
     Operations,
     OptionalFile,
+    PushTarget,
     SetValues,
     Tags,
     WriteContext,
@@ -140,7 +142,7 @@ download = download_verb(MODEL)
 share = share_verb(MODEL)
 
 
-@command(accepted=(*POLICY,))
+@command(accepted=POLICY)
 def package(
     context: Context,
     *,
@@ -148,9 +150,8 @@ def package(
     version: Annotated[str, typer.Option("--version", "-v", metavar="VERSION", help="The version.")],
     file: File,
     registry_name: RegistryName = None,
-    push: Annotated[
-        str | None, typer.Option("--push", metavar="REGISTRY/REPOSITORY[:TAG]", help="Push the image there.")
-    ] = None,
+    push: PushTarget = None,
+    no_cache: NoCache = False,
     write_context: WriteContext = None,
 ) -> dict[str, Any]:
     """Make one image of a model, its code, its environment and the inference server; it runs without mlctl.
@@ -159,7 +160,9 @@ def package(
     """
     from mlctl.cli.packaging import package_model
 
-    return package_model(context, (name, version, registry_name), file, push=push, write_context=write_context)
+    return package_model(
+        context, (name, version, registry_name), file, push=push, write_context=write_context, no_cache=no_cache
+    )
 
 
 why = why_verb(MODEL)

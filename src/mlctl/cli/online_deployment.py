@@ -15,9 +15,11 @@ from mlctl.cli.options import (
     File,
     ForceString,
     NewName,
+    NoCache,
     NoWait,
     Operations,
     OptionalFile,
+    PushTarget,
     SetValues,
     Yes,
     lower_case,
@@ -185,6 +187,48 @@ def get_logs(
     deployment = desk.store.endpoints.deployment(endpoint_name, name, ONLINE)
     found = desk.endpoints(deployment.backend).logs(deployment, lines=lines, container=container)
     return Result(log=[f"{line}\n".encode() for line in found])
+
+
+@command
+def export(
+    context: Context,
+    *,
+    name: Name,
+    endpoint_name: Endpoint,
+    format_: Annotated[
+        str, typer.Option("--format", metavar="compose|iotedge|systemd", help="What will run it on the other machine.")
+    ],
+    push: PushTarget = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="FOLDER", help="A new folder for the files; <endpoint>-<deployment> without."),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=1, max=65535, metavar="PORT", help="Port of the other machine; 5001 without."),
+    ] = None,
+    include_secrets: Annotated[
+        bool, typer.Option("--include-secrets", help="Write the values of secrets too, for their owner alone.")
+    ] = False,
+    no_cache: NoCache = False,
+) -> dict[str, Any]:
+    """Build the image of a deployment and write the files that run it where there is no mlctl.
+
+    With --push the files name the image by its digest in that registry. The build's log goes to stderr.
+    """
+    from mlctl.backends.base import ImageOrder
+    from mlctl.cli.environment_images import shown_log
+    from mlctl.operations.edge import Export
+    from mlctl.operations.edge import export as take_out
+
+    folder = to or Path(f"{endpoint_name}-{name}")
+    wanted = Export(format_.lower(), folder, push=push, port=port, include_secrets=include_secrets)
+    with shown_log(context) as log:
+        made, told = take_out(
+            desk_of(context), endpoint_name, name, wanted, order=ImageOrder(no_cache=no_cache), log=log
+        )
+    context.say.warnings(told)
+    return made
 
 
 def _deploy(

@@ -83,6 +83,10 @@ WriteContext = Annotated[
     Path | None,
     typer.Option("--write-context", metavar="FOLDER", help="Only write Dockerfile and files; no engine is used."),
 ]
+PushTarget = Annotated[
+    str | None, typer.Option("--push", metavar="REGISTRY/REPOSITORY[:TAG]", help="Push the image there.")
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Build anew although the image is there.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Taken as in az; on this machine it is done at once.")]
 MaxResults = Annotated[

@@ -20,7 +20,8 @@ class Environment:
 
     Exactly one of `reference` (azureml:name:version, azureml://registries/…), `image` or `build` is set; `conda` (the
     parsed conda file) may stand beside `image`. `conda_source` is the file the conda data came from, for messages.
-    `asset` is the pinned reference of the registered environment that this is.
+    `asset` is the pinned reference of the registered environment that this is. `inference_config`: the routes of an
+    image that brings its own server, as written.
     """
 
     reference: str | None = None
@@ -30,6 +31,7 @@ class Environment:
     conda_source: str | None = None
     os_type: str = "linux"
     asset: str | None = None
+    inference_config: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,25 +93,34 @@ chmod -R a+rwX "$target"
 """
 
 
-_ADD = f"""\
+_ADD = """\
 #!/bin/sh
 # Adds packages to the Python that the image has, in an environment that sees its packages. Written by mlctl.
 set -eu
 export PIP_PROGRESS_BAR=off
-if [ -f {CA_BUNDLE} ]; then
-    for name in {" ".join(CA_VARIABLES)}; do export "$name={CA_BUNDLE}"; done
+if [ -f __CA_BUNDLE__ ]; then
+    for name in __CA_VARIABLES__; do export "$name=__CA_BUNDLE__"; done
 fi
-for name in python3 python; do
-    if command -v "$name" >/dev/null 2>&1; then
-        # where the image has no ensurepip, its own pip is seen from inside
-        "$name" -m venv --system-site-packages {ENVIRONMENT_FOLDER} >/dev/null 2>&1 \\
-            || "$name" -m venv --clear --without-pip --system-site-packages {ENVIRONMENT_FOLDER}
-        exec {ENVIRONMENT_FOLDER}/bin/python -m pip install --no-cache-dir --disable-pip-version-check \\
-            -r {PREFIX}/requirements.txt
+target=__TARGET__
+PATH="${AZUREML_INFERENCE_PYTHON_PATH:+$AZUREML_INFERENCE_PYTHON_PATH:}$PATH"
+# an image that mlctl built has the environment already
+if ! [ -x "$target/bin/python" ]; then
+    python=""
+    for name in python3 python; do
+        if [ -z "$python" ] && command -v "$name" >/dev/null 2>&1; then python=$name; fi
+    done
+    if [ -z "$python" ]; then
+        echo "mlctl: the image has no python3, so the inference server cannot be installed in it" >&2
+        exit 91
     fi
-done
-echo "mlctl: the image has no python3, so the inference server cannot be installed in it" >&2
-exit 91
+    # where the image has no ensurepip, its own pip is seen from inside
+    "$python" -m venv --system-site-packages "$target" >/dev/null 2>&1 \\
+        || "$python" -m venv --clear --without-pip --system-site-packages "$target"
+    # of a Python that is a virtual environment itself, a new one does not see the packages
+    packages=$("$target/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    "$python" -c 'import sys; print("\\n".join(p for p in sys.path if p.endswith("-packages")))' >"$packages/image.pth"
+fi
+exec "$target/bin/python" -m pip install --no-cache-dir --disable-pip-version-check -r __PREFIX__/requirements.txt
 """
 
 
@@ -134,7 +143,7 @@ def write_recipe(
     """
     pip = pip_variables(shlex.split(pip_arguments or ""))
     files = {
-        "install.sh": _install_script(requirements.python).encode(),
+        "install.sh": _script(_INSTALL, requirements.python),
         "requirements.txt": "".join(f"{line}\n" for line in requirements.packages).encode(),
     }
     if conda:
@@ -153,9 +162,9 @@ def write_addition(
     pip_arguments: str | None = None,
     proxies: Mapping[str, str] | None = None,
 ) -> ImageRecipe:
-    """The recipe for `image` with packages in its own Python, beside those that it has. Arguments as `write_recipe`."""
+    """The recipe for `image` with packages beside those that its own Python has. Arguments as `write_recipe`."""
     pip = pip_variables(shlex.split(pip_arguments or ""))
-    files = {"requirements.txt": "".join(f"{line}\n" for line in packages).encode(), "install.sh": _ADD.encode()}
+    files = {"requirements.txt": "".join(f"{line}\n" for line in packages).encode(), "install.sh": _script(_ADD)}
     return _recipe(image, files, pip, ca_bundle=ca_bundle, proxies=proxies)
 
 
@@ -249,7 +258,7 @@ def _dockerfile(image: str, files: Mapping[str, bytes], pip: Mapping[str, str], 
     )
 
 
-def _install_script(python: str | None) -> str:
+def _script(script: str, python: str | None = None) -> bytes:
     values = {
         "__TARGET__": ENVIRONMENT_FOLDER,
         "__PYTHON__": shlex.quote(python or ""),
@@ -257,10 +266,9 @@ def _install_script(python: str | None) -> str:
         "__CA_VARIABLES__": " ".join(CA_VARIABLES),
         "__PREFIX__": PREFIX,
     }
-    script = _INSTALL
     for mark, value in values.items():
         script = script.replace(mark, value)
-    return script
+    return script.encode()
 
 
 def _without_prefix(conda: Mapping[str, Any]) -> dict[str, Any]:

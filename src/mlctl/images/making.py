@@ -63,7 +63,7 @@ def recipe_of(wanted: Mapping[str, Any], settings: Settings, *, platform: str | 
 
 
 def addition_of(image: str, packages: Sequence[str], settings: Settings) -> ImageRecipe:
-    """The recipe for an image with further packages in its own Python. Raises NotFoundError as `recipe_of`."""
+    """The recipe for an image with packages beside those of its own Python. Raises NotFoundError as `recipe_of`."""
     return write_addition(
         image,
         packages,

@@ -6,18 +6,20 @@ prefix each, and files that are made here, the Dockerfile first of all.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
 import shutil
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from mlctl.entities.image import TAG_LENGTH
-from mlctl.errors import ConflictError
+from mlctl.errors import AuthError, ConflictError, UsageError
 
 REPOSITORY = "mlctl/environment"
 """Repository of the images that are built here; the tag is the fingerprint's beginning."""
@@ -74,16 +76,40 @@ def pack(recipe: ImageRecipe, target: BinaryIO) -> str:
 
 
 def unpack(recipe: ImageRecipe, folder: Path) -> None:
-    """Write the context into a folder, made when it is missing. Raises ConflictError for one that holds something."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConflictError(f"{folder} is there already and not empty", hint="name a new folder, or empty this one")
-    folder.mkdir(parents=True, exist_ok=True)
-    for part in recipe.parts:
-        for path in part.files:
-            _copy(part.folder / path, folder / (part.prefix + path))
-    for name, data in recipe.files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
+    """Write the context into a folder. Raises as `new_folder`."""
+    with new_folder(folder):
+        for part in recipe.parts:
+            for path in part.files:
+                _copy(part.folder / path, folder / (part.prefix + path))
+        for name, data in recipe.files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """A folder for what a command writes, unless an empty one is there; gone again when the command writes nothing.
+
+    Raises ConflictError for one that holds something, AuthError where nothing may be written, UsageError where there
+    can be no folder.
+    """
+    try:
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise ConflictError(f"{folder} is there already and is no folder", hint="name a new folder")
+        if folder.is_dir() and any(folder.iterdir()):
+            raise ConflictError(f"{folder} is there already and not empty", hint="name a new folder, or empty this one")
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    except OSError as error:
+        kind = AuthError if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else UsageError
+        raise kind(f"cannot write to {folder}: {error.strerror}", hint="name another folder") from error
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()
+        raise
 
 
 def _copy(source: Path, target: Path) -> None:

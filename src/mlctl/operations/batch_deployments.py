@@ -206,7 +206,7 @@ def _plan(desk: EndpointDesk, spec: SpecCheck) -> tuple[dict[str, Any], ModelFil
         model = model_of(desk.store, spec, resolver)
     except MlctlError as error:
         raise located(error, f"{where}model: ") from error
-    code, script = code_of(desk.store, spec)
+    code, script = code_of(desk.store, spec, spec.data.get("code_configuration"))
     no_code = model is not None and model.type == "mlflow_model" and code is None
     if not no_code and code is None:
         raise InvalidSpecError(

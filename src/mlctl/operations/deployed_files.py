@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mlctl.assets.places import local_place
 from mlctl.assets.registration import keep_files
 from mlctl.assets.resolver import Resolver
-from mlctl.entities.asset import ENVIRONMENT, MODEL
+from mlctl.entities.asset import ENVIRONMENT, MODEL, Asset
 from mlctl.entities.endpoint import Deployment
 from mlctl.entities.lineage import CODE, Link, Node, node_of_deployment
 from mlctl.entities.online_deployment import ModelFiles
-from mlctl.errors import InvalidSpecError, NotFoundError
+from mlctl.errors import InvalidSpecError, NotFoundError, UnsupportedError
 from mlctl.spec.check import SpecCheck
 from mlctl.spec.paths import absolute
 from mlctl.spec.references import ASSET, DATASTORE, FILE, JOB_OUTPUT, LOCAL, RUN, parse
@@ -26,7 +28,7 @@ def model_of(store: WorkspaceStore, spec: SpecCheck, resolver: Resolver) -> Mode
     if isinstance(given, str):
         reference = parse(given)
         if reference.kind == ASSET:
-            return _registered(store, resolver, given)
+            return model_files(store, resolver.get(given, MODEL))
         given = {"path": given}
     path = str(given.get("path") or "")
     if not path:
@@ -34,7 +36,7 @@ def model_of(store: WorkspaceStore, spec: SpecCheck, resolver: Resolver) -> Mode
     reference = parse(path)
     kinds = (JOB_OUTPUT, RUN, DATASTORE)
     if reference.kind == ASSET:
-        return _registered(store, resolver, path)
+        return model_files(store, resolver.get(path, MODEL))
     is_elsewhere = reference.kind in kinds
     place = local_place(path, store) if is_elsewhere else Path(absolute(spec.document, reference.path or ""))
     if reference.kind not in (LOCAL, FILE, *kinds):
@@ -46,17 +48,24 @@ def model_of(store: WorkspaceStore, spec: SpecCheck, resolver: Resolver) -> Mode
     )
 
 
-def code_of(store: WorkspaceStore, spec: SpecCheck) -> tuple[str | None, str | None]:
-    """Digest of the scoring code, and the entry script in it."""
-    given = spec.data.get("code_configuration") or {}
-    if not given.get("code"):
+def code_of(store: WorkspaceStore, spec: SpecCheck, given: Mapping[str, Any] | None) -> tuple[str | None, str | None]:
+    """Digest of the scoring code that a `code_configuration` names, and the entry script in it.
+
+    Raises UnsupportedError for code that is not on this machine.
+    """
+    if not given or not given.get("code"):
         return None, None
-    folder = Path(absolute(spec.document, parse(given["code"]).path or ""))
+    reference = parse(str(given["code"]))
+    if reference.kind not in (LOCAL, FILE):
+        raise UnsupportedError(
+            f"code_configuration.code: '{given['code']}' is no folder of this machine", hint="name a local folder"
+        )
+    folder = Path(absolute(spec.document, reference.path or ""))
     return store.content.add_folder(folder).digest, given["scoring_script"]
 
 
-def _registered(store: WorkspaceStore, resolver: Resolver, text: str) -> ModelFiles:
-    asset = resolver.get(text, MODEL)
+def model_files(store: WorkspaceStore, asset: Asset) -> ModelFiles:
+    """A registered model as a deployment uses it; its files are in the content store afterwards."""
     content = asset.content or keep_files(store, local_place(asset.path or "", store)).content
     base = (asset.path or "").rstrip("/").rpartition("/")[2]
     return ModelFiles(asset.name, asset.version, content, base, asset.type, asset.reference)

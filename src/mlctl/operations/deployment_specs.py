@@ -44,11 +44,17 @@ def read_deployment(desk: EndpointDesk, spec: SpecCheck, endpoint: str) -> Onlin
     )
     resolver = Resolver(desk.store, registry_sources(desk.settings, desk.store))
     model = _at(wanted, "model", lambda: model_of(desk.store, spec, resolver))
-    code, script = code_of(desk.store, spec)
+    code, script = code_of(desk.store, spec, spec.data.get("code_configuration"))
     no_code = model is not None and model.type == "mlflow_model" and code is None
     environment = _environment(desk, wanted, spec, resolver, model if no_code else None)
     wanted = replace(
-        wanted, model=model, code=code, script=script, environment=environment, no_code=no_code, routes=_routes(spec)
+        wanted,
+        model=model,
+        code=code,
+        script=script,
+        environment=environment,
+        no_code=no_code,
+        routes=routes_of(environment.inference_config),
     )
     if not code and not no_code and not wanted.routes:
         raise InvalidSpecError(
@@ -74,13 +80,11 @@ def _environment(
     return environment_of_model(desk.store, model)
 
 
-def _routes(spec: SpecCheck) -> dict[str, Route]:
-    """The routes of a custom container, from the environment's inference_config."""
-    environment = spec.data.get("environment")
-    config = environment.get("inference_config") if isinstance(environment, dict) else None
+def routes_of(config: Mapping[str, Any] | None) -> dict[str, Route]:
+    """The routes of a custom container, as inference_config has them."""
     names = {"scoring": "scoring_route", "liveness": "liveness_route", "readiness": "readiness_route"}
     return {
-        name: Route(config[key]["path"], int(config[key]["port"]))
+        name: Route(str(config[key].get("path") or "/"), int(config[key].get("port") or 80))
         for name, key in names.items()
         if config and isinstance(config.get(key), Mapping)
     }

@@ -67,6 +67,7 @@ def environment_of(asset: Asset, resolver: Resolver) -> Environment:
         conda=document.get("conda_file"),
         os_type=document.get("os_type", "linux"),
         asset=asset.reference,
+        inference_config=document.get("inference_config"),
     )
 
 

@@ -86,6 +86,7 @@ class EnvironmentReading:
             conda=None if build else conda,
             conda_source=None if build else source,
             os_type=value.get("os_type", "linux"),
+            inference_config=value.get("inference_config"),
         )
 
     def _check_parts(self, document: Document, path: KeyPath, value: Mapping[str, Any]) -> None:

@@ -6,12 +6,13 @@ import io
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mlctl.entities.environment import Requirements
-from mlctl.images.dockerfile import credentials_in, pip_variables, proxy_variables, write_recipe
+from mlctl.images.dockerfile import credentials_in, pip_variables, proxy_variables, write_addition, write_recipe
 from mlctl.images.recipe import ImageRecipe, pack
 
 REQUIREMENTS = Requirements(python="3.11", packages=("numpy==2.0", "--pre", "pandas"), origin="conda.yml")
@@ -182,3 +183,28 @@ def test_the_install_script_is_sound_and_says_what_is_missing(tmp_path: Path) ->
     )
     assert bare.returncode == 91
     assert "neither conda nor python3" in bare.stderr
+
+
+def test_an_addition_sees_the_packages_of_the_images_python(tmp_path: Path) -> None:
+    recipe = write_addition("base:1", [], pip_arguments="--index-url https://me:secret@pypi.example/simple")
+    # what the last stage takes over is what the script makes
+    assert "COPY --from=packages /opt/mlctl/environment /opt/mlctl/environment" in recipe.files["Dockerfile"].decode()
+    (tmp_path / "requirements.txt").write_bytes(recipe.files["requirements.txt"])
+    script = recipe.files["install.sh"].decode().replace("/opt/mlctl", str(tmp_path))
+    # this Python is a virtual environment itself, as those of many images
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    subprocess.run(["/bin/sh", "-c", script], env={"PATH": path, "HOME": str(tmp_path)}, check=True)
+    found = [str(tmp_path / "environment/bin/python"), "-c", "import pytest; print(pytest.__version__)"]
+    assert subprocess.check_output(found, text=True).strip() == pytest.__version__
+
+
+def test_an_addition_to_an_image_that_mlctl_built_goes_into_its_environment(tmp_path: Path) -> None:
+    recipe = write_addition("base:1", [])
+    (tmp_path / "requirements.txt").write_bytes(b"--no-index\n")
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "environment")], check=True)
+    own = tmp_path / "environment/lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages/mine.py"
+    own.write_text("")
+    script = recipe.files["install.sh"].decode().replace("/opt/mlctl", str(tmp_path))
+    path = f"{tmp_path}/environment/bin:/usr/bin:/bin"
+    subprocess.run(["/bin/sh", "-c", script], env={"PATH": path, "HOME": str(tmp_path)}, check=True)
+    assert own.exists()

@@ -38,6 +38,7 @@ KIND_SECTIONS: dict[str, tuple[str, ...]] = {
     "managedOnlineDeployment": _ONLINE,
     "kubernetesOnlineDeployment": _ONLINE,
     **dict.fromkeys(("modelBatchDeployment", "pipelineComponentBatchDeployment", "batchDeployment"), _BATCH),
+    "modelPackage": ("package",),
     "environment": ("asset", "environment"),
     "model": ("asset", "asset path"),
     "data": ("asset", "asset path"),
@@ -135,6 +136,8 @@ _CLUSTER_REFUSES: dict[str, Fate] = {
 _OTHERS: dict[tuple[str, str], Fate] = {
     ("localCompute", "local"): YES,
     ("dockerCompute", "docker"): YES,
+    ("modelPackage", "docker"): YES,
+    ("modelPackage", "local"): refused("a package is an image, which an engine builds: use --backend docker"),
     ("localCompute", "docker"): refused("a compute of type local runs the jobs of the local back end"),
     ("dockerCompute", "local"): refused("a compute of type docker runs the jobs of the docker back end"),
     **{

@@ -23,6 +23,7 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
     "batch endpoint": serving.BATCH_ENDPOINT,
     "deployment": serving.DEPLOYMENT,
     "batch deployment": serving.BATCH_DEPLOYMENT,
+    "package": serving.PACKAGE,
     "serving environment": serving.SERVING_ENVIRONMENT,
     "asset": assets.ASSET,
     "asset path": assets.ASSET_PATH,

@@ -130,6 +130,29 @@ BATCH_DEPLOYMENT: tuple[Row, ...] = (
     row("settings.*"),
 )
 
+PACKAGE: tuple[Row, ...] = (
+    *rows("$schema target_environment base_environment_source tags environment_variables model_configuration"),
+    row("model_configuration.mode", "download", here=refused("elsewhere no workspace has the model: use mode: copy")),
+    row("model_configuration.*"),
+    row(
+        "inferencing_server.type",
+        "azureml_batch",
+        here=refused("a package answers requests; files are scored by a batch endpoint"),
+    ),
+    row("inferencing_server.type"),
+    row(
+        "inferencing_server.inference_configuration.entry_script",
+        here=refused("the image of a custom server starts itself"),
+    ),
+    row("inferencing_server.inference_configuration.*"),
+    row("inferencing_server.*"),
+    row("inputs"),
+    row("inputs.[].path.url", here=refused("register it as data, and name that")),
+    row("inputs.[].path.*"),
+    row("inputs.[].*"),
+)
+"""A model package."""
+
 SERVING_ENVIRONMENT: tuple[Row, ...] = (
     row("inference_config", local=refused("a container of your own is no process: use --backend docker")),
 )

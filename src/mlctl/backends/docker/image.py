@@ -52,6 +52,21 @@ class ImageMaker:
         recipe = recipe_of(wanted, self.settings, platform=platform)
         if recipe is None:
             return self._facts(wanted, wanted["image"], plain_fingerprint(wanted["image"], platform))
+        what = None if wanted["build"] else f"{wanted['image']} with the packages of {wanted['origin']}"
+        return self._made(recipe, wanted, what, platform)
+
+    def add(self, image: str, packages: Sequence[str]) -> str:
+        """The name of an image that is `image` with packages beside those of its own Python. Raises as `ensure`."""
+        recipe = addition_of(image, packages, self.settings)
+        return self.make(recipe, f"{image} with {', '.join(packages)}").image
+
+    def make(self, recipe: ImageRecipe, what: str) -> BuiltImage:
+        """The image of a recipe, built unless it is there; `what` is for the log. Raises as `ensure`."""
+        return self._made(recipe, {}, what, None)
+
+    def _made(
+        self, recipe: ImageRecipe, wanted: Mapping[str, Any], what: str | None, platform: str | None
+    ) -> BuiltImage:
         with tempfile.TemporaryFile() as tar:
             fingerprint = pack(recipe, tar)
             tag = tag_of(fingerprint)
@@ -59,26 +74,11 @@ class ImageMaker:
                 if self.engine.image(tag) is not None and not self.no_cache:
                     self._say(f"image {tag} was built before and is used again")
                     return self._facts(wanted, tag, fingerprint)
-                if wanted["build"]:
-                    source = f"from {Path(wanted['build']['path'], recipe.dockerfile)}, {tar.tell()} bytes of context"
-                    self._say(f"building image {tag} {source}")
-                else:
-                    self._say(f"building image {tag}: {wanted['image']} with the packages of {wanted['origin']}")
+                if what is None:
+                    what = f"from {Path(wanted['build']['path'], recipe.dockerfile)}, {tar.tell()} bytes of context"
+                self._say(f"building image {tag}: {what}")
                 self._build(recipe, tar, tag, platform)
             return self._facts(wanted, tag, fingerprint, fresh=True)
-
-    def add(self, image: str, packages: Sequence[str]) -> str:
-        """The name of an image that is `image` with further packages in its own Python. Raises as `ensure`."""
-        recipe = addition_of(image, packages, self.settings)
-        with tempfile.TemporaryFile() as tar:
-            tag = tag_of(pack(recipe, tar))
-            with self._once(tag):
-                if self.engine.image(tag) is not None:
-                    self._say(f"image {tag} was built before and is used again")
-                    return tag
-                self._say(f"building image {tag}: {image} with {', '.join(packages)}")
-                self._build(recipe, tar, tag, None)
-        return tag
 
     def _facts(self, wanted: Mapping[str, Any], name: str, fingerprint: str, *, fresh: bool = False) -> BuiltImage:
         found = self.engine.image(name)

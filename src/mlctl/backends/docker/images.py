@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import BinaryIO
+from dataclasses import replace
+from typing import Any, BinaryIO
 
 from mlctl.backends.base import ImageOrder
 from mlctl.backends.docker.client import Engine, RefusedError, open_engine
@@ -16,6 +17,7 @@ from mlctl.entities.image import BuiltImage
 from mlctl.errors import AuthError, ConflictError, MlctlError, NotFoundError, UnavailableError, UsageError
 from mlctl.images.making import wanted_of
 from mlctl.images.names import ImageName, parse_image
+from mlctl.images.packages import Package, package_recipe
 from mlctl.images.recipe import tag_of
 from mlctl.settings import Settings
 
@@ -30,8 +32,19 @@ class DockerImages:
         """See `Images`."""
         wanted = wanted_of(environment, self._settings)
         with self._engine(order.host) as engine:
-            maker = ImageMaker(engine, self._settings, self._settings.home / "cache", log, no_cache=order.no_cache)
-            return maker.ensure(wanted, order.platform)
+            return self._maker(engine, order, log).ensure(wanted, order.platform)
+
+    def package(self, plan: dict[str, Any], package: Package, order: ImageOrder, log: BinaryIO) -> BuiltImage:
+        """See `Images`."""
+        from mlctl.backends.docker.serve import served_image
+
+        with self._engine(order.host) as engine:
+            maker = self._maker(engine, order, log)
+            base = served_image(engine, maker, plan)
+            # a name may mean another image tomorrow
+            exact = (engine.image(base) or {}).get("Id")
+            recipe = replace(package_recipe(base, package), salt=str(exact))
+            return maker.make(recipe, f"{base} with {plan['deployment']}")
 
     def push(self, image: BuiltImage, target: str, log: BinaryIO) -> tuple[str, str]:
         """See `Images`. The digest is asked of the registry afterwards and must be the one that was pushed."""
@@ -69,6 +82,9 @@ class DockerImages:
             except ConflictError:
                 return False
         return True
+
+    def _maker(self, engine: Engine, order: ImageOrder, log: BinaryIO) -> ImageMaker:
+        return ImageMaker(engine, self._settings, self._settings.home / "cache", log, no_cache=order.no_cache)
 
     @contextmanager
     def _engine(self, host: str | None) -> Iterator[Engine]:

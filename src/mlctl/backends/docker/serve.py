@@ -24,25 +24,30 @@ from mlctl.backends.served.plan import SERVER_VARIABLES, shared_plan
 from mlctl.backends.supervised.submitter import PASSED_ON, extra_patterns, matching
 from mlctl.entities.online_deployment import OnlineDeployment
 from mlctl.errors import MlctlError, NotFoundError, UnavailableError, UnsupportedError, UsageError
-from mlctl.images.dockerfile import CA_BUNDLE, ENVIRONMENT_FOLDER, ca_variables
+from mlctl.images.dockerfile import CA_BUNDLE, ca_variables
 from mlctl.images.making import proxies, read_ca_bundle
 from mlctl.images.names import apply_mirrors
-from mlctl.images.packages import SERVER, conda_with_server, with_server
+from mlctl.images.packages import (
+    APP,
+    FIND_SERVER,
+    MODELS,
+    PORT,
+    RUN_SERVER,
+    SERVER,
+    code_place,
+    conda_with_server,
+    scoring_variables,
+    with_server,
+)
 from mlctl.images.wanted import DEFAULT_PYTHON
 from mlctl.settings import Settings
 
 if TYPE_CHECKING:
     from mlctl.environments.resolution import ResolvedEnvironment
 
-APP, MODELS = "/var/azureml-app", "/var/azureml-app/azureml-models"
-PORT = 5001
-"""Azure ML's port of the inference server."""
-
 REQUEST = "container.json"
 """In the folder of a generation: what `replica` needs to make the container; its owner's alone."""
 
-_FIND_SERVER = 'PATH="${AZUREML_INFERENCE_PYTHON_PATH:+$AZUREML_INFERENCE_PYTHON_PATH:}$PATH"; '
-_RUN_SERVER = f'exec azmlinfsrv --entry_script "$AML_APP_ROOT/$AZUREML_ENTRY_SCRIPT" --port {PORT}'
 _BUILD_LOG = "-c storage-initializer"
 _PATIENCE = 5.0
 
@@ -106,7 +111,7 @@ def prepare_replicas(
 
     with closing(open_engine(settings)) as engine:
         hint = f"all of it: mlctl online-deployment get-logs -n {plan['deployment']} -e {plan['endpoint']} {_BUILD_LOG}"
-        image = _image(engine, ImageMaker(engine, settings, settings.home / "cache", log, log_place=hint), plan)
+        image = served_image(engine, ImageMaker(engine, settings, settings.home / "cache", log, log_place=hint), plan)
         request = _request(plan, folder, settings, image=image, kind=kind_of(engine.info()), model=model, script=script)
         address = engine.candidate.address
     write_json(folder.root / REQUEST, {"host": address, "port": plan["port"], "request": request})
@@ -150,7 +155,7 @@ def _port(deployment: OnlineDeployment) -> int:
     return ports.pop()
 
 
-def _image(engine: Engine, maker: ImageMaker, plan: dict[str, Any]) -> str:
+def served_image(engine: Engine, maker: ImageMaker, plan: dict[str, Any]) -> str:
     """The image, with the inference server in it unless it is a container of its own."""
     wanted = plan["docker"]
     image = maker.ensure(wanted, wanted["options"]["platform"]).image
@@ -164,7 +169,7 @@ def _has_server(engine: Engine, image: str) -> bool:
     request = {
         "Image": image,
         "Entrypoint": ["/bin/sh"],
-        "Cmd": ["-c", f"{_FIND_SERVER}command -v azmlinfsrv"],
+        "Cmd": ["-c", f"{FIND_SERVER}command -v azmlinfsrv"],
         "Labels": MANAGED,
         "HostConfig": {"NetworkMode": "none"},
     }
@@ -192,25 +197,20 @@ def _request(
     script: str | None,
 ) -> dict[str, Any]:
     """The body of the engine's request, without the port of this machine."""
-    variables, mounts = dict(proxies(settings)), []
+    place = None if model is None else model.relative_to(folder.models).as_posix()
+    scoring = scoring_variables(plan, place, script)
+    variables, mounts = {**proxies(settings), **scoring}, []
     if model is not None:
-        variables["AZUREML_MODEL_DIR"] = str(
-            PurePosixPath(plan["models_place"], *model.relative_to(folder.models).parts)
-        )
-        mounts.append(_bind(model, variables["AZUREML_MODEL_DIR"]))
+        mounts.append(_bind(model, scoring["AZUREML_MODEL_DIR"]))
     if script is not None:
-        place = PurePosixPath(APP, plan["code_name"])
-        variables |= {"AML_APP_ROOT": str((place / script).parent), "AZUREML_ENTRY_SCRIPT": PurePosixPath(script).name}
-        mounts.append(_bind(folder.code, str(place)))
+        mounts.append(_bind(folder.code, str(code_place(plan))))
     if read_ca_bundle(settings) is not None:
         variables |= ca_variables()
         mounts.append(_bind(Path(os.path.realpath(settings.text("docker.ca_bundle") or "")), CA_BUNDLE))
     own: dict[str, Any] = {}
     if not plan["routes"]:
-        own = {"Entrypoint": ["/bin/sh", "-c", f"{_FIND_SERVER}{_RUN_SERVER}"], "User": kind.user, "WorkingDir": APP}
-        variables |= {"HOME": "/tmp", "PYTHONUNBUFFERED": "1", **SERVER_VARIABLES}  # in the container
-        if plan["docker"]["conda"] or plan["docker"]["packages"]:
-            variables["AZUREML_INFERENCE_PYTHON_PATH"] = f"{ENVIRONMENT_FOLDER}/bin"
+        own = {"Entrypoint": ["/bin/sh", "-c", f"{FIND_SERVER}{RUN_SERVER}"], "User": kind.user, "WorkingDir": APP}
+        variables |= SERVER_VARIABLES
     network = settings.text("docker.network")
     return {
         "Image": image,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from mlctl.backends.served.layout import EndpointFolder, GenerationFolder, write
 from mlctl.backends.served.verdicts import last_lines
 from mlctl.entities.clock import Clock
 from mlctl.errors import MlctlError
-from mlctl.serving import NO_CODE_SCRIPT
+from mlctl.serving.materials import lay_out_code, lay_out_model
 from mlctl.settings import Settings, load
 from mlctl.store.workspaces import WorkspaceStore, open_workspace
 
@@ -50,41 +49,13 @@ def prepare(
     store: WorkspaceStore, settings: Settings, plan: dict[str, Any], folder: GenerationFolder
 ) -> dict[str, Any]:
     """How a replica is started: {"argv", "variables", "cwd"}, with {port} where its port belongs."""
-    model = lay_out_model(store, plan["model"], folder)
-    script = lay_out_code(store, plan, folder)
+    model = lay_out_model(store, plan["model"], folder.models)
+    script = lay_out_code(store, plan, folder.code)
     with folder.build_log.open("ab") as log:
         launch: dict[str, Any] = module_of(plan["backend"]).prepare_replicas(
             plan, folder, settings=settings, log=log, model=model, script=script
         )
     return launch
-
-
-def lay_out_model(store: WorkspaceStore, model: dict[str, Any] | None, folder: GenerationFolder) -> Path | None:
-    """The model below `azureml-models/<name>/<version>/`, as read-only links; returns AZUREML_MODEL_DIR."""
-    if model is None:
-        return None
-    root: Path = folder.models / model["name"] / model["version"]
-    if root.exists():
-        shutil.rmtree(root)
-    root.mkdir(parents=True)
-    entries = store.content.entries(model["content"])
-    is_file = len(entries) == 1 and entries[0].kind == "file" and entries[0].path == model["base"]
-    store.content.materialise(model["content"], root if is_file else root / model["base"], link=True)
-    return root
-
-
-def lay_out_code(store: WorkspaceStore, plan: dict[str, Any], folder: GenerationFolder) -> str | None:
-    """The scoring code; returns the entry script's path in it. None without a script."""
-    if folder.code.exists():
-        shutil.rmtree(folder.code)
-    folder.code.mkdir(parents=True)
-    if plan["code"]:
-        store.content.materialise(plan["code"], folder.code)
-        return str(plan["script"])
-    if plan["no_code"]:
-        shutil.copyfile(NO_CODE_SCRIPT, folder.code / NO_CODE_SCRIPT.name)
-        return NO_CODE_SCRIPT.name
-    return None
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "automlJob": ("automl.check_automl",),
     "pipelineJob": ("pipeline.check_pipeline",),
     "pipelineComponent": ("pipeline.check_pipeline",),
+    "modelPackage": ("scoring.check_package",),
 }
 
 

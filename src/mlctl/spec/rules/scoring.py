@@ -1,4 +1,4 @@
-"""The scoring code of a deployment: both keys together, and a script that is there and is Python."""
+"""The scoring code of a deployment or a package: both keys together, and a script that is there and is Python."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import warnings
 from pathlib import Path
 
 from mlctl.spec.check import SpecCheck
-from mlctl.spec.document import KeyPath
+from mlctl.spec.document import KeyPath, dotted
 from mlctl.spec.paths import absolute
 from mlctl.spec.problems import closest
 from mlctl.spec.references import FILE, LOCAL, parse
-from mlctl.spec.rules.parts import has, require, text
+from mlctl.spec.rules.parts import has, part, require, text
 
 LARGEST_SCRIPT = 2_000_000
 """Bytes. A larger script is not read: it is hardly one."""
@@ -32,6 +32,17 @@ def check_scoring_code(spec: SpecCheck, path: KeyPath = ("code_configuration",))
         _check_script(spec, (*path, "scoring_script"), code, script)
 
 
+def check_package(spec: SpecCheck) -> None:
+    """The scoring code of a model package, and the ports of its routes, which are texts."""
+    check_scoring_code(spec, ("inferencing_server", "code_configuration"))
+    for route in ("liveness_route", "readiness_route", "scoring_route"):
+        path = ("inferencing_server", "inference_configuration", route, "port")
+        port = part(spec, *path)
+        if port is not None and not (str(port).isascii() and str(port).isdigit() and 0 < int(port) < 65536):
+            message = f"'{dotted(path)}': '{port}' is no port"
+            spec.error("invalid_value", path, message, value=port, hint="write a number from 1 to 65535")
+
+
 def _check_script(spec: SpecCheck, path: KeyPath, code: str, script: str) -> None:
     reference = parse(code)
     if reference.kind not in (LOCAL, FILE) or not spec.options.paths:
@@ -50,7 +61,8 @@ def _check_script(spec: SpecCheck, path: KeyPath, code: str, script: str) -> Non
     if isinstance(tree, str):
         language = "" if script.lower().endswith(".py") else " as Python, which Azure ML expects"
         message = f"'{path[-1]}': {script} does not compile{language}: {tree}"
-        spec.error("invalid_script", path, message, value=script, hint=f"correct it; {_SKIP}")
+        hint = "correct it" if spec.kind.name == "modelPackage" else f"correct it; {_SKIP}"
+        spec.error("invalid_script", path, message, value=script, hint=hint)
     elif tree is not None and not _has_own_server(spec):
         lacking = [name for name in ("init", "run") if name not in (names_of(tree) or ("init", "run"))]
         if lacking:
@@ -99,8 +111,8 @@ def names_of(tree: ast.Module) -> set[str] | None:
 
 
 def _has_own_server(spec: SpecCheck) -> bool:
-    """Whether the environment names its own routes: then its server decides what the script must have."""
-    return has(spec, "environment", "inference_config")
+    """Whether there are routes of its own: then its server decides what the script must have."""
+    return has(spec, "environment", "inference_config") or text(spec, "inferencing_server", "type") == "custom"
 
 
 def _scripts(folder: Path) -> list[str]:

@@ -1,0 +1,7 @@
+def init():
+    """Nothing to load."""
+
+
+def run(data):
+    """What was sent."""
+    return data
