@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlctl.entities.asset import AREAS, Asset
-from mlctl.errors import MlctlError, NotFoundError, UsageError
+from mlctl.errors import NotFoundError, UsageError
 from mlctl.spec.references import ASSET, Reference, parse
 from mlctl.store.workspaces import WorkspaceStore
 
@@ -67,9 +67,3 @@ def _check_kind(reference: Reference, kind: str) -> None:
     if kind == "data" and reference.asset_type == "datasets":
         return
     raise UsageError(f"'{reference.text}' names {reference.asset_type}, not {AREAS[kind]}")
-
-
-def located(error: MlctlError, where: str) -> MlctlError:
-    """The error with the place of the reference in the user's file before its message."""
-    error.message = f"{where}{error.message}"
-    return error

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from mlctl.assets.resolver import Resolver, located
+from mlctl.assets.resolver import Resolver
 from mlctl.backends.submitted import environment_document
 from mlctl.entities.batch_deployment import settings_of
 from mlctl.entities.clock import creation_context
@@ -16,7 +16,7 @@ from mlctl.entities.endpoint import BATCH, SUCCEEDED, Deployment
 from mlctl.entities.environment import BuildContext, Environment
 from mlctl.entities.online_deployment import ModelFiles
 from mlctl.entities.tags import texts
-from mlctl.errors import ConflictError, InvalidSpecError, MlctlError, UnsupportedError, UsageError
+from mlctl.errors import ConflictError, InvalidSpecError, UnsupportedError, UsageError, located
 from mlctl.operations.batch_code import NO_CODE_SCRIPT
 from mlctl.operations.batch_endpoints import set_default
 from mlctl.operations.deployed_files import code_of, links_of, model_of
@@ -202,10 +202,8 @@ def _plan(desk: EndpointDesk, spec: SpecCheck) -> tuple[dict[str, Any], ModelFil
     """What a job needs of the deployment, as plain data, with model and code in the content store."""
     resolver = Resolver(desk.store, registry_sources(desk.settings, desk.store))
     where = f"{spec.document.source}: "
-    try:
+    with located(f"{where}model: "):
         model = model_of(desk.store, spec, resolver)
-    except MlctlError as error:
-        raise located(error, f"{where}model: ") from error
     code, script = code_of(desk.store, spec, spec.data.get("code_configuration"))
     no_code = model is not None and model.type == "mlflow_model" and code is None
     if not no_code and code is None:
@@ -215,10 +213,8 @@ def _plan(desk: EndpointDesk, spec: SpecCheck) -> tuple[dict[str, Any], ModelFil
         )
     found = spec.environments.get(("environment",))
     if found is not None:
-        try:
+        with located(f"{where}environment: "):
             environment = resolve_environment(found, resolver)
-        except MlctlError as error:
-            raise located(error, f"{where}environment: ") from error
     elif no_code and model is not None:
         from mlctl.operations.model_environments import environment_of_model
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mlctl.assets.resolver import Resolver, located
+from mlctl.assets.resolver import Resolver
 from mlctl.entities.environment import Environment
 from mlctl.entities.online_deployment import ModelFiles, OnlineDeployment, Probe, RequestSettings, Route
 from mlctl.entities.tags import texts
-from mlctl.errors import InvalidSpecError, MlctlError
+from mlctl.errors import InvalidSpecError, located
 from mlctl.operations.deployed_files import code_of, model_of
 from mlctl.operations.endpoints import EndpointDesk
 from mlctl.operations.job_assets import resolve_environment
@@ -43,7 +43,8 @@ def read_deployment(desk: EndpointDesk, spec: SpecCheck, endpoint: str) -> Onlin
         lines=lines,
     )
     resolver = Resolver(desk.store, registry_sources(desk.settings, desk.store))
-    model = _at(wanted, "model", lambda: model_of(desk.store, spec, resolver))
+    with located(f"{wanted.where('model')}model: "):
+        model = model_of(desk.store, spec, resolver)
     code, script = code_of(desk.store, spec, spec.data.get("code_configuration"))
     no_code = model is not None and model.type == "mlflow_model" and code is None
     environment = _environment(desk, wanted, spec, resolver, model if no_code else None)
@@ -69,8 +70,8 @@ def _environment(
 ) -> Environment:
     found = spec.environments.get(("environment",))
     if found is not None:
-        resolved: Environment = _at(wanted, "environment", lambda: resolve_environment(found, resolver))
-        return resolved
+        with located(f"{wanted.where('environment')}environment: "):
+            return resolve_environment(found, resolver)
     if model is None:
         raise InvalidSpecError(
             f"{wanted.where('')}deployment '{wanted.name}' has no environment", hint="add 'environment: …'"
@@ -115,10 +116,3 @@ def _probe(given: Mapping[str, Any] | None) -> Probe:
 def _requests(given: Mapping[str, Any] | None) -> RequestSettings:
     known = {name: int(value) for name, value in (given or {}).items() if name in RequestSettings.__slots__}
     return RequestSettings(**known)
-
-
-def _at(wanted: OnlineDeployment, key: str, find: Callable[[], Any]) -> Any:
-    try:
-        return find()
-    except MlctlError as error:
-        raise located(error, f"{wanted.where(key)}{key}: ") from error
