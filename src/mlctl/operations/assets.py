@@ -157,7 +157,9 @@ def update(
     changes: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Change description, tags, properties or stage. Raises UsageError for a value that is no map of texts."""
-    changed = {key: _as_stored(key, value) for key, value in changes.items()}
+    from mlctl.storage.hidden_texts import conceal
+
+    changed = conceal({key: _as_stored(key, value) for key, value in changes.items()}, desk.store.secrets)
     return describe(desk, desk.assets.update(asset, changed, modified_at=desk.clock.now()))
 
 

@@ -130,7 +130,8 @@ def _extra(extra: str) -> tuple[bool, str, str]:
 
 def _tracking(settings: Settings, store: WorkspaceStore) -> tuple[bool, str, str]:
     from mlctl.operations.workspaces import tracking_uri
+    from mlctl.store.signed_addresses import printable
 
     value = settings.get("tracking.uri")
     source = "the workspace's own" if not value.value else f"from {value.source}"
-    return True, f"{tracking_uri(str(store.folder), settings)} ({source})", ""
+    return True, f"{printable(tracking_uri(str(store.folder), settings))} ({source})", ""

@@ -235,6 +235,7 @@ def update(
     Raises UsageError for other keys.
     """
     from mlctl.spec.overrides import apply_update
+    from mlctl.storage.hidden_texts import conceal
 
     record = desk.store.jobs.get(name)
     before = describe(desk, record)
@@ -249,12 +250,14 @@ def update(
     if "tags" in fields:
         hidden = {key: text for key, text in record.tags.items() if key not in _shown_tags(record.tags)}
         fields["tags"] = {**hidden, **fields["tags"]}
-    return desk.store.jobs.update(name, **fields)
+    return desk.store.jobs.update(name, **conceal(fields, desk.store.secrets))
 
 
 def services(desk: JobDesk, record: JobRecord) -> dict[str, Any]:
     """Addresses of a job: where it is tracked, and its folder in place of the studio page."""
-    uri = desk.settings.text("tracking.uri") or (desk.store.folder / "mlruns").as_uri()
+    from mlctl.store.signed_addresses import printable
+
+    uri = printable(desk.settings.text("tracking.uri") or (desk.store.folder / "mlruns").as_uri())
     return {
         "Tracking": {"type": "Tracking", "endpoint": uri},
         "Studio": {"type": "Studio", "endpoint": desk.store.job_folder(record.name).as_uri()},
