@@ -91,7 +91,7 @@ def create(
         )
         what = f"{'update' if known else 'create'} {name}"
         links = links_of(deployment, model=model, code=plan.get("code"), environment=environment.asset)
-        desk.store.endpoints.put_deployment(deployment, plan, what, by=desk.user, at=now, links=links)
+        deployment = desk.keep(deployment, plan, what, links)
     if default:
         set_default(desk, endpoint.name, name)
     return deployment, (*(f"{problem.location}: {problem.message}" for problem in spec.problems), *said)
@@ -115,11 +115,8 @@ def change(desk: EndpointDesk, endpoint: str, name: str, changes: Mapping[str, A
     deployment = replace(
         known, **plain, document=document, generation=known.generation + 1, active=known.generation + 1
     )
-    plan = desk.store.endpoints.plan(endpoint, name, known.generation)
-    now = desk.clock.now()
-    deployment = replace(deployment, modified_at=now)
-    desk.store.endpoints.put_deployment(deployment, plan, f"update {name}", by=desk.user, at=now)
-    return deployment
+    plan = desk.plan(endpoint, name, known.generation)
+    return desk.keep(replace(deployment, modified_at=desk.clock.now()), plan, f"update {name}")
 
 
 def checked_settings(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def invoke(desk: EndpointDesk, call: Invocation, folder: Path) -> Prepared:
         call = _resumed(jobs, call)
     name = call.deployment or default_deployment(desk, endpoint)
     deployment = desk.store.endpoints.deployment(endpoint.name, name)
-    plan = desk.store.endpoints.plan(endpoint.name, name, deployment.generation)
+    plan = desk.plan(endpoint.name, name, deployment.generation)
     settings = _settings(deployment, call.given)
     job = _job(desk, call, deployment, plan, folder=folder)
     compute, said = choose_compute(jobs, job, backend=deployment.backend, strict=False)

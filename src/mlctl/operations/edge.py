@@ -114,7 +114,7 @@ def service_of(
 def _container(desk: EndpointDesk, deployment: Deployment) -> tuple[dict[str, Any], list[str]]:
     """The plan of the containers of what the deployment answers with, and sentences for the user."""
     generation = deployment.active or deployment.generation
-    plan = desk.store.endpoints.plan(deployment.endpoint, deployment.name, generation)
+    plan = desk.plan(deployment.endpoint, deployment.name, generation)
     told = [] if deployment.active else [f"'{deployment.name}' has not answered here yet"]
     if plan["instances"] > 1:
         told.append(f"instance_count {plan['instances']}: the files start one container")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlctl.entities.clock import Clock, creation_context
-from mlctl.entities.endpoint import AAD, AUTH_MODES, KEY, ONLINE, TOKEN, Endpoint
+from mlctl.entities.endpoint import AAD, AUTH_MODES, KEY, ONLINE, TOKEN, Deployment, Endpoint
 from mlctl.entities.tags import texts
 from mlctl.errors import ConflictError, UnavailableError, UnsupportedError, UsageError
 from mlctl.operations.answering import wait_until_it_answers, wait_until_it_is_routed
 
 if TYPE_CHECKING:
     from mlctl.backends.base import Backend, Endpoints
+    from mlctl.entities.lineage import Link
     from mlctl.settings import Settings
     from mlctl.store.workspaces import WorkspaceStore
 
@@ -41,6 +42,27 @@ class EndpointDesk:
         if found is None:
             raise UnsupportedError(f"the back end '{backend}' has no online endpoints", hint="local and docker have")
         return found
+
+    def keep(
+        self, deployment: Deployment, plan: dict[str, Any], what: str, links: Iterable[Link] | None = None
+    ) -> Deployment:
+        """Keep a new deployment or generation with its plan, both without the secrets in their texts.
+
+        Returns it as it is kept. Raises as `EndpointTable.put_deployment`.
+        """
+        from mlctl.storage.hidden_texts import conceal
+
+        texts = ("document", "description", "tags", "properties")
+        told = replace(deployment, **{name: conceal(getattr(deployment, name), self.store.secrets) for name in texts})
+        kept = conceal(plan, self.store.secrets)
+        self.store.endpoints.put_deployment(told, kept, what, by=self.user, at=told.modified_at, links=links)
+        return told
+
+    def plan(self, endpoint: str, deployment: str, generation: int) -> dict[str, Any]:
+        """The plan of a generation, whole. Raises NotFoundError."""
+        from mlctl.storage.hidden_texts import reveal
+
+        return dict(reveal(self.store.endpoints.plan(endpoint, deployment, generation), self.store.secrets))
 
 
 def create(

@@ -22,6 +22,7 @@ from mlctl.errors import (
 from mlctl.operations.deployed_files import links_of
 from mlctl.operations.deployment_specs import read_deployment
 from mlctl.operations.endpoints import EndpointDesk
+from mlctl.storage.hidden_texts import conceal
 
 NOT_HONOURED = {
     "egress_public_network_access": "processes of this machine have its network",
@@ -93,7 +94,7 @@ def create(
         )
         what = f"{'update' if known else 'create'} {wanted.name}"
         links = links_of(deployment, model=wanted.model, code=wanted.code, environment=wanted.environment.asset)
-        desk.store.endpoints.put_deployment(deployment, plan, what, by=desk.user, at=now, links=links)
+        deployment = desk.keep(deployment, plan, what, links)
     if not endpoint.stopped:
         served.look_after(endpoint.name)
     warnings = [f"{problem.location}: {problem.message}" for problem in spec.problems]
@@ -181,7 +182,7 @@ def change(desk: EndpointDesk, endpoint: str, name: str, changes: Mapping[str, A
             hint="give the changed file with -f: a new generation takes over when it answers",
         )
     now = desk.clock.now()
-    plain = {key: value for key, value in changes.items() if key != "instance_count"}
+    plain = conceal({key: value for key, value in changes.items() if key != "instance_count"}, desk.store.secrets)
     deployment = replace(deployment, **plain, modified_at=now)
     if "instance_count" not in changes:
         desk.store.endpoints.update_deployment(deployment, **plain, modified_at=now)
@@ -189,7 +190,7 @@ def change(desk: EndpointDesk, endpoint: str, name: str, changes: Mapping[str, A
     count = changes["instance_count"]
     if not isinstance(count, int) or count < 1:
         raise UsageError(f"instance_count cannot be {count!r}", hint="a whole number, at least 1")
-    plan = {**desk.store.endpoints.plan(endpoint, name, deployment.generation), "instances": count}
+    plan = {**desk.plan(endpoint, name, deployment.generation), "instances": count}
     deployment = replace(
         deployment,
         generation=deployment.generation + 1,
@@ -197,7 +198,7 @@ def change(desk: EndpointDesk, endpoint: str, name: str, changes: Mapping[str, A
         error=None,
         document={**deployment.document, "instance_count": count},
     )
-    desk.store.endpoints.put_deployment(deployment, plan, f"update {name}", by=desk.user, at=now)
+    deployment = desk.keep(deployment, plan, f"update {name}")
     desk.endpoints(deployment.backend).look_after(endpoint)
     return deployment
 

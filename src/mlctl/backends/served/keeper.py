@@ -35,6 +35,7 @@ from mlctl.backends.served.verdicts import ended_at_start, not_ready
 from mlctl.backends.supervised.processes import ENDPOINT_MARK, identify
 from mlctl.entities.endpoint import FAILED, SUCCEEDED, Deployment, Endpoint
 from mlctl.errors import MlctlError, NotFoundError
+from mlctl.storage.hidden_texts import reveal
 from mlctl.store.workspaces import WorkspaceStore
 
 _TICK = 0.1
@@ -153,7 +154,7 @@ class Keeper:
 
     def _start(self, generation: Generation, index: int, now: float) -> None:
         folder = self._folder.generation(generation.deployment, generation.number)
-        launch = json.loads(folder.launch.read_bytes())
+        launch = reveal(json.loads(folder.launch.read_bytes()), self._store.secrets)
         try:
             words = (launch, generation.deployment, generation.number, index, folder.replica_log(index))
             taken = [one.port for one in self._replicas]

@@ -19,6 +19,7 @@ from mlctl.entities.clock import Clock
 from mlctl.errors import MlctlError
 from mlctl.serving.materials import lay_out_code, lay_out_model
 from mlctl.settings import Settings, load
+from mlctl.storage.hidden_texts import conceal, reveal
 from mlctl.store.workspaces import WorkspaceStore, open_workspace
 
 
@@ -31,7 +32,8 @@ def main(workspace: str, endpoint: str, deployment: str, generation: str, cwd: s
         fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.launch.exists():
             return 0
-        return _prepare_once(store, store.endpoints.plan(endpoint, deployment, int(generation)), folder, Path(cwd))
+        plan = reveal(store.endpoints.plan(endpoint, deployment, int(generation)), store.secrets)
+        return _prepare_once(store, plan, folder, Path(cwd))
 
 
 def _prepare_once(store: WorkspaceStore, plan: dict[str, Any], folder: GenerationFolder, cwd: Path) -> int:
@@ -41,7 +43,7 @@ def _prepare_once(store: WorkspaceStore, plan: dict[str, Any], folder: Generatio
         told = {"code": error.code, "message": error.message, "log": last_lines(folder.build_log)}
         write_json(folder.root / "error.json", {**told, **({"hint": error.hint} if error.hint else {})})
         return 1
-    write_json(folder.launch, launch)
+    write_json(folder.launch, conceal(launch, store.secrets))
     return 0
 
 
