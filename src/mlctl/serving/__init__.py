@@ -29,5 +29,5 @@ def require_extra() -> None:
     """Raise UnavailableError with the install line when the router's packages are missing."""
     from importlib.util import find_spec
 
-    if find_spec("aiohttp") is None:
-        raise UnavailableError("online endpoints need aiohttp", hint='pip install "mlctl[serving]"')
+    if find_spec("httptools") is None:
+        raise UnavailableError("online endpoints need httptools", hint='pip install "mlctl[serving]"')
