@@ -167,7 +167,7 @@ def test_kill_9(serving: Serving, victim: str) -> None:
             assert serving.state()["replicas"] == before["replicas"]
         elif victim == "router":
             until(lambda: serving.state()["router"]["pid"] != pid)
-            until(lambda: serving.ask()[0] == 200)
+            assert serving.ask()[0] == 200
         else:
             until(lambda: pid not in [one["pid"] for one in serving.state()["replicas"]])
             until(lambda: [one["state"] for one in serving.state()["replicas"]] == ["ready", "ready"])
@@ -178,6 +178,43 @@ def test_kill_9(serving: Serving, victim: str) -> None:
         assert "replica blue/0 ended (-9)" in (serving.folder / "keeper.log").read_text()
     serving.mlctl("online-endpoint", "delete", "-n", "iris", "--yes")
     assert marked(serving.folder) == []
+
+
+def test_who_connects_while_the_router_is_killed_waits_for_the_next_one(serving: Serving) -> None:
+    # as long as a request takes: a killed router takes those along that are with it
+    serving.deploy("blue", "--all-traffic", run="time.sleep(0.05)")
+    until(lambda: holds(serving.keeper(), serving.port))
+    with Load(serving.ask) as load:
+        for number in range(3):
+            if number == 1:  # the next keeper gets the port from the router
+                keeper = serving.keeper()
+                os.kill(keeper, signal.SIGKILL)
+                serving.traffic("blue=100")
+                until(lambda keeper=keeper: serving.keeper() != keeper)  # type: ignore[misc]
+                until(lambda: holds(serving.keeper(), serving.port))
+            asked = load.statuses[200]
+            until(lambda asked=asked: load.statuses[200] > asked + 20)  # type: ignore[misc]
+            router = serving.state()["router"]["pid"]
+            os.kill(router, signal.SIGKILL)
+            # at once, before there is a router again
+            assert who(serving.ask()) == "blue"
+            until(lambda router=router: serving.state()["router"]["pid"] != router)  # type: ignore[misc]
+            until(lambda: holds(serving.keeper(), serving.port))
+    assert not [one for one in load.failed if b"refused" in one.lower()]
+    assert len(load.failed) <= 3 * 5, load.failed  # one for each caller that was served just then
+    # stopped means closed: nobody holds the port any more
+    serving.mlctl("online-endpoint", "stop", "-n", "iris")
+    assert b"refused" in serving.ask()[1].lower()
+
+
+def holds(pid: int, port: int) -> bool:
+    """Whether a process has the listening socket of a port."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    inodes = {f"socket:[{one[9]}]" for one in lines if one[1].endswith(f":{port:04X}") and one[3] == "0A"}
+    try:
+        return any(os.readlink(handle) in inodes for handle in Path(f"/proc/{pid}/fd").iterdir())
+    except FileNotFoundError:
+        return False
 
 
 def test_stop_and_delete_find_what_a_killed_keeper_left(serving: Serving) -> None:

@@ -73,7 +73,8 @@ class Keeper:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
-        loop.add_signal_handler(WAKE, self._woken.set)
+        for number in (WAKE, signal.SIGCHLD):
+            loop.add_signal_handler(number, self._woken.set)
         self._adopt()
         while not self._ending:
             try:

@@ -1,7 +1,7 @@
 """The router: one process, one stable port, in front of all deployments of one endpoint.
 
     __main__    the process: start, signals
-    listener    the port, and how the next router gets it without a refused connection
+    listener    gives the port to the next router, without a refused connection
     service     the life of the server: follow the files, drain, end
     caller      the connections of callers: requests in, answers out, time limits
     gate        one request: who asks, for what; refusals; the log line

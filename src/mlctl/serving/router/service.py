@@ -14,6 +14,7 @@ from mlctl.errors import MlctlError
 from mlctl.serving import keys as keys_file
 from mlctl.serving import routes as routes_file
 from mlctl.serving.keys import Keys
+from mlctl.serving.port import Predecessor
 from mlctl.serving.router import listener
 from mlctl.serving.router.caller import Callers
 from mlctl.serving.router.gate import Gate
@@ -49,9 +50,7 @@ class Service:
         """Stop accepting, finish what is there, end."""
         self._stop.set()
 
-    async def run(
-        self, listening: socket.socket, predecessor: listener.Predecessor | None, ready: Callable[[], None]
-    ) -> None:
+    async def run(self, listening: socket.socket, predecessor: Predecessor | None, ready: Callable[[], None]) -> None:
         """Serve on `listening`, which is closed at the end; `ready` is called once requests are answered."""
         loop = asyncio.get_running_loop()
         journal = Journal(self._folder / JOURNAL)
