@@ -2,7 +2,9 @@
 
 Makes and starts the container that `container.json` in FOLDER describes, with its port published on loopback at PORT,
 and writes what it says to stdout. Ends when the container ends, with its exit code. On SIGTERM the container is
-stopped; whatever happens, it is removed. One that a killed replica left under the same name is removed first.
+stopped; whatever happens, it is removed. One that a killed replica left under the same name is removed first. An engine
+that is away is waited for (`docker.reconnect_seconds`); when it goes away later, this process ends, and the keeper
+starts the next one.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import os
 import signal
 import sys
+import time
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -18,10 +21,11 @@ from typing import Any
 from mlctl.backends.docker.client import Engine, open_engine
 from mlctl.backends.docker.refusals import explain_start
 from mlctl.backends.docker.serve import REQUEST, container_name
-from mlctl.errors import MlctlError
-from mlctl.settings import load
+from mlctl.errors import MlctlError, UnavailableError
+from mlctl.settings import Settings, load
 
 _STOP_SECONDS = 5
+_AGAIN_SECONDS = 0.5
 
 
 class _ToldToEnd(BaseException):
@@ -35,13 +39,24 @@ def main(folder: Path, port: int, index: int) -> int:
     request = {**told["request"], "HostConfig": {**told["request"]["HostConfig"], "PortBindings": published}}
     signal.signal(signal.SIGTERM, _end)
     try:
-        with closing(open_engine(load(environ=os.environ, cwd=folder), told["host"])) as engine:
+        with closing(_engine(load(environ=os.environ, cwd=folder), told["host"])) as engine:
             return _run(engine, request, container_name(folder, index))
     except MlctlError as error:
         sys.stderr.write(f"{error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
         return 1
     except _ToldToEnd:
         return 0
+
+
+def _engine(settings: Settings, host: str) -> Engine:
+    give_up = time.monotonic() + (settings.number("docker.reconnect_seconds") or 0.0)
+    while True:
+        try:
+            return open_engine(settings, host)
+        except UnavailableError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(_AGAIN_SECONDS)
 
 
 def _run(engine: Engine, request: dict[str, Any], name: str) -> int:
