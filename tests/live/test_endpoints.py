@@ -180,6 +180,29 @@ def test_kill_9(serving: Serving, victim: str) -> None:
     assert marked(serving.folder) == []
 
 
+def test_logs_do_not_grow_without_end_and_the_last_lines_are_shown(mlctl: Mlctl) -> None:
+    mlctl.environ |= {"MLCTL_ENDPOINTS_LOG_MEGABYTES": "0.2", "MLCTL_ENDPOINTS_LOG_FILES": "3"}
+    serving = Serving(mlctl)
+    serving.deploy("blue", "--all-traffic", run="print(data + ' ' + 'x' * 20_000, flush=True)")
+    folder = serving.folder / "deployments" / "blue" / "1"
+    said = 0
+    while not (folder / "replica-0.log.2").exists() or said < 60:
+        said += 1
+        assert serving.ask(b"line %d" % said)[0] == 200
+        time.sleep(0.02)
+        assert said < 1000
+    shown = mlctl("online-deployment", "get-logs", "-n", "blue", "-e", "iris", "--lines", "12").stdout.splitlines()
+    numbers = [int(line.split()[1]) for line in shown if line.startswith("line ")]
+    assert numbers == list(range(said - len(numbers) + 1, said + 1))
+    assert len(numbers) >= 6
+    until(lambda: (folder / "replica-0.log").stat().st_size < 200_000)
+    assert sorted(path.name for path in folder.glob("replica*")) == [
+        "replica-0.log", "replica-0.log.1", "replica-0.log.2",
+    ]  # fmt: skip
+    assert sum(path.stat().st_size for path in folder.glob("replica*")) < 3_000_000
+    assert {path.stat().st_mode & 0o777 for path in folder.glob("replica*")} == {0o600}
+
+
 def test_who_connects_while_the_router_is_killed_waits_for_the_next_one(serving: Serving) -> None:
     # as long as a request takes: a killed router takes those along that are with it
     serving.deploy("blue", "--all-traffic", run="time.sleep(0.05)")

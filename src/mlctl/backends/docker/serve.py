@@ -20,6 +20,7 @@ from mlctl.backends.docker.image import MANAGED, ImageMaker
 from mlctl.backends.docker.refusals import explain_start
 from mlctl.backends.docker.runner import kind_of
 from mlctl.backends.served.layout import GenerationFolder, write_json
+from mlctl.backends.served.logs import limits
 from mlctl.backends.served.plan import SERVER_VARIABLES, shared_plan
 from mlctl.backends.supervised.submitter import PASSED_ON, extra_patterns, matching
 from mlctl.entities.online_deployment import OnlineDeployment
@@ -112,7 +113,9 @@ def prepare_replicas(
     with closing(open_engine(settings)) as engine:
         hint = f"all of it: mlctl online-deployment get-logs -n {plan['deployment']} -e {plan['endpoint']} {_BUILD_LOG}"
         image = served_image(engine, ImageMaker(engine, settings, settings.home / "cache", log, log_place=hint), plan)
-        request = _request(plan, folder, settings, image=image, kind=kind_of(engine.info()), model=model, script=script)
+        info = engine.info()
+        request = _request(plan, folder, settings, image=image, kind=kind_of(info), model=model, script=script)
+        request["HostConfig"] |= _log_options(settings, str(info.get("LoggingDriver")))
         address = engine.candidate.address
     write_json(folder.root / REQUEST, {"host": address, "port": plan["port"], "request": request})
     wanted = [*PASSED_ON, *extra_patterns(settings), "PATH", "DOCKER_*", "XDG_RUNTIME_DIR", "MLCTL_HOME", "PYTHONPATH"]
@@ -139,7 +142,8 @@ def remove_containers(settings: Settings, folder: Path) -> None:
     """Remove what killed replicas of the endpoint in `folder` left. Does nothing when the engine is down."""
     with suppress(MlctlError), closing(open_engine(settings, patience=_PATIENCE)) as engine:
         for container in engine.containers(endpoint_labels(folder)):
-            engine.remove(container)
+            with suppress(MlctlError):  # the engine may be removing it already, for a replica that was killed
+                engine.remove(container)
 
 
 def _port(deployment: OnlineDeployment) -> int:
@@ -227,6 +231,14 @@ def _request(
         },
         "HostConfig": {**kind.host_config, **({"NetworkMode": network} if network else {}), "Mounts": mounts},
     }
+
+
+def _log_options(settings: Settings, driver: str) -> dict[str, Any]:
+    """The engine keeps what the container says as well; only its own files need a limit from us."""
+    if driver != "json-file":
+        return {}
+    size, files = limits(settings)
+    return {"LogConfig": {"Type": driver, "Config": {"max-size": str(size), "max-file": str(files)}}}
 
 
 def _bind(source: Path, target: str) -> dict[str, Any]:

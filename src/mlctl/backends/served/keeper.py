@@ -21,6 +21,7 @@ from typing import Any
 from mlctl.backends.served.generations import Generation, end_preparation, prepare, watch_of
 from mlctl.backends.served.keeping import WAKE, end_leftovers
 from mlctl.backends.served.layout import EndpointFolder, read_json, write_json
+from mlctl.backends.served.logs import logs_of
 from mlctl.backends.served.replicas import (
     READY,
     STARTING,
@@ -35,6 +36,7 @@ from mlctl.backends.served.verdicts import ended_at_start, not_ready
 from mlctl.backends.supervised.processes import ENDPOINT_MARK, identify
 from mlctl.entities.endpoint import FAILED, SUCCEEDED, Deployment, Endpoint
 from mlctl.errors import MlctlError, NotFoundError
+from mlctl.settings import Settings
 from mlctl.store.workspaces import WorkspaceStore
 
 _TICK = 0.1
@@ -54,15 +56,16 @@ def is_settled(deployment: Deployment) -> bool:
 
 
 class Keeper:
-    """Keeps one endpoint. `cwd`: where settings are looked for by the preparation."""
+    """Keeps one endpoint. `cwd`: where settings are looked for."""
 
-    def __init__(self, store: WorkspaceStore, name: str, cwd: str) -> None:
+    def __init__(self, store: WorkspaceStore, settings: Settings, name: str, cwd: str) -> None:
         self._store, self._name, self._cwd = store, name, cwd
         self._folder = EndpointFolder(store.folder / "endpoints" / name)
         self._generations: dict[tuple[str, int], Generation] = {}
         self._replicas: list[Replica] = []
         self._probing: dict[tuple[str, int, int], asyncio.Task[None]] = {}
         self._router = Router(self._folder)
+        self._logs = logs_of(self._folder.root, settings)
         self._ending = False
         self._woken = asyncio.Event()
         self._mark = {ENDPOINT_MARK: str(self._folder.root)}
@@ -118,6 +121,7 @@ class Keeper:
         self._announce(wanted)
         self._retire(wanted)
         self._keep_state()
+        self._logs.look_after(now=time.monotonic())
 
     def _advance(self, deployment: Deployment, number: int) -> None:
         """Prepare a generation, then keep as many replicas of it running as are wanted."""

@@ -107,3 +107,10 @@ def test_names_tell_generations_replicas_and_workspaces_apart() -> None:
     }  # fmt: skip
     assert len(names) == 8
     assert all(name.startswith("iris.blue.") for name in names)
+
+
+def test_the_engines_own_log_of_a_container_has_a_limit(tmp_path: Path) -> None:
+    settings = load(environ={"MLCTL_HOME": str(tmp_path), "MLCTL_ENDPOINTS_LOG_MEGABYTES": "5"}, cwd=tmp_path)
+    found = serve._log_options(settings, "json-file")
+    assert found == {"LogConfig": {"Type": "json-file", "Config": {"max-size": "5000000", "max-file": "3"}}}
+    assert serve._log_options(settings, "journald") == {}

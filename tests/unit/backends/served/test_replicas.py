@@ -20,7 +20,7 @@ from mlctl.backends.served.replicas import (
     probe,
     start_replica,
 )
-from mlctl.backends.served.verdicts import ended_at_start, last_lines, not_ready
+from mlctl.backends.served.verdicts import ended_at_start, not_ready
 from mlctl.backends.supervised.processes import current
 from mlctl.entities.online_deployment import Probe
 
@@ -89,10 +89,3 @@ def test_the_reason_is_the_scripts_own_exception(tmp_path: Path) -> None:
     assert told["message"].endswith("FileNotFoundError: model.pkl")
     assert len(told["log"]) == 4
     assert "within 7 s" in not_ready(one, Watch(Probe(), Probe(), budget=7.0))["message"]
-
-
-def test_the_last_lines_of_a_long_log(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    path.write_bytes(b"".join(b"line %d\n" % number for number in range(100_000)) + b"\xff end")
-    assert last_lines(path, 2) == ["line 99999", "� end"]
-    assert last_lines(tmp_path / "missing") == []
