@@ -62,7 +62,7 @@ def plan_deployment(
 ) -> dict[str, Any]:
     """What a keeper needs to run the deployment: plain data, without I/O. Arguments as `plan.plan_job`.
 
-    Raises UnsupportedError for an image name that makes no sense, and for routes that have several ports.
+    Raises UnsupportedError for an image name that makes no sense.
     """
     requirements, image, conda = environment.requirements, environment.image, environment.conda
     packages = list(requirements.packages) if conda or image is None else []
@@ -89,7 +89,7 @@ def plan_deployment(
             "origin": requirements.origin,
             "options": parse_arguments(()),
         },
-        "port": _port(deployment),
+        **_ports(deployment),
         "code_name": PurePosixPath(str(given.get("code") or "code").replace("\\", "/")).name or "code",
         "models_place": deployment.model_mount_path or MODELS,
         "endpoint": deployment.endpoint,
@@ -118,9 +118,14 @@ def prepare_replicas(
         request["HostConfig"] |= _log_options(settings, str(info.get("LoggingDriver")))
         address = engine.candidate.address
     write_json(folder.root / REQUEST, {"host": address, "port": plan["port"], "request": request})
+    further = sorted({str(port) for port in plan.get("probe_ports", {}).values()})
     wanted = [*PASSED_ON, *extra_patterns(settings), "PATH", "DOCKER_*", "XDG_RUNTIME_DIR", "MLCTL_HOME", "PYTHONPATH"]
     return {
-        "argv": [sys.executable, "-m", "mlctl.backends.docker.replica", str(folder.root), "{port}", "{index}"],
+        "argv": [
+            *(sys.executable, "-m", "mlctl.backends.docker.replica", str(folder.root), "{port}", "{index}"),
+            *(f"{port}={{port:{port}}}" for port in further),
+        ],
+        "ports": further,
         "variables": matching(os.environ, wanted),
         "cwd": str(folder.root),
     }
@@ -146,17 +151,15 @@ def remove_containers(settings: Settings, folder: Path) -> None:
                 engine.remove(container)
 
 
-def _port(deployment: OnlineDeployment) -> int:
+def _ports(deployment: OnlineDeployment) -> dict[str, Any]:
+    """The port that requests go to, and those of probes that go elsewhere."""
     if not deployment.routes:
-        return PORT
-    ports = {route.port for route in deployment.routes.values()}
-    if len(ports) > 1:
-        key = "environment.inference_config"
-        raise UnsupportedError(
-            f"{deployment.where(key)}{key}: routes have the ports {', '.join(map(str, sorted(ports)))}",
-            hint="a container is asked on one port here: give all routes the same",
-        )
-    return ports.pop()
+        return {"port": PORT, "probe_ports": {}}
+    port = (deployment.routes.get("scoring") or next(iter(deployment.routes.values()))).port
+    return {
+        "port": port,
+        "probe_ports": {name: one.port for name, one in deployment.routes.items() if one.port != port},
+    }
 
 
 def served_image(engine: Engine, maker: ImageMaker, plan: dict[str, Any]) -> str:
@@ -220,7 +223,7 @@ def _request(
         "Image": image,
         **own,
         "Env": [f"{name}={value}" for name, value in {**variables, **plan["variables"]}.items()],
-        "ExposedPorts": {f"{plan['port']}/tcp": {}},
+        "ExposedPorts": {f"{port}/tcp": {} for port in (plan["port"], *plan.get("probe_ports", {}).values())},
         "Labels": {
             **endpoint_labels(folder.root.parents[2]),
             # what az --local writes, and tools look for

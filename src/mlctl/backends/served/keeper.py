@@ -161,7 +161,7 @@ class Keeper:
         launch = json.loads(folder.launch.read_bytes())
         try:
             words = (launch, generation.deployment, generation.number, index, folder.replica_log(index))
-            taken = [one.port for one in self._replicas]
+            taken = [port for one in self._replicas for port in (one.port, *one.further.values())]
             self._replicas.append(start_replica(*words, now=now, mark=self._mark, taken=taken))
         except OSError as error:
             self._fail(generation, {"code": "StartFailed", "message": f"cannot start a replica: {error}"})
