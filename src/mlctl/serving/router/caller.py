@@ -254,9 +254,14 @@ class Caller(asyncio.Protocol):
     def check(self, now: float) -> None:
         """End the connection when its caller takes too long."""
         limit = _LIMITS.get(self._phase)
+        unread = self._phase in (_IDLE, _ENDING) and self._transport.get_write_buffer_size() > 0
+        if unread:
+            limit = _LIMITS[_IDLE]
         if limit is None or now - self._since < limit:
             return
-        if self._phase == _HEAD:
+        if unread or self._transport.is_closing():  # it does not take its answer
+            self._transport.abort()
+        elif self._phase == _HEAD:
             message = f"the head of the request did not come within {HEAD_SECONDS:g} seconds"
             self._refuse(RefusalError(408, "RequestTimeout", message, close=True))
         else:

@@ -226,6 +226,23 @@ def test_who_says_nothing_is_left_without_a_word() -> None:
     talk(test, echo)
 
 
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"])
+def test_who_does_not_take_its_answer_is_left(more: bytes) -> None:
+    async def handle(request: Request) -> None:
+        request.caller.send(request, said(200, "text/plain", b"x" * 64_000_000))
+
+    async def test(server: Server) -> None:
+        with socket.create_connection(("127.0.0.1", server.port)) as peer:
+            peer.sendall(b"GET / HTTP/1.1\r\n" + more + b"\r\n")
+            while not server.callers.open:
+                await asyncio.sleep(0.01)
+            while server.callers.open:
+                await asyncio.sleep(0.01)
+
+    talk(test, handle)
+
+
 def test_an_answer_reaches_who_is_still_sending() -> None:
     async def handle(request: Request) -> None:
         request.caller.send(request, refused(RefusalError(413, "PayloadTooLarge", "too much", close=True)))
