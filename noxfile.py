@@ -46,7 +46,7 @@ def bench(session: nox.Session) -> None:
     session.run(
         "python", "tests/bench/validation.py", f"{session.bin}/python", f"{reference}/bin/python", *session.posargs
     )
-    session.install("aiohttp>=3.11,<4", "uvloop>=0.20")
+    session.install("httptools>=0.6.4,<1", "uvloop>=0.20")
     session.run("python", "tests/bench/serving.py", session.create_tmp())
     # the size of the acceptance: workers, the driver and the supervisor are killed, and each file is scored once
     session.install("-e", ".[dev]")

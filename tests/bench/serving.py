@@ -5,6 +5,9 @@ router, and by `mlflow models serve`, each with one worker and from environments
 router the server keeps connections (KEEPING), which it does not by itself. Measured in turns within this run,
 throughput as the upper quartile of the rounds, latency as the lower quartile of their medians. Generator, router and
 server share the machine's cores, as on a small edge box. Prints one line for each figure and fails on a missed target.
+
+`direct` is the server that stands behind the router, asked without it: what keeping connections gives alone. The
+router's own CPU time for each request is the figure that other work on the machine changes least.
 """
 
 from __future__ import annotations
@@ -70,9 +73,11 @@ class Bench:
         if not (self.folder / "model.joblib").exists():
             subprocess.run([mlflow, "-c", _TRAIN], cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
         bare, peer = self.scoring(server), self.mlflow(mlflow)
-        routed, header = self.router(self.scoring(server, GUNICORN_CMD_ARGS=KEEPING))
+        kept = self.scoring(server, GUNICORN_CMD_ARGS=KEEPING)
+        routed, header = self.router(kept)
         calls: dict[str, tuple[str, str, list[str]]] = {
             "bare": (bare + "/score", "score.json", []),
+            "direct": (kept + "/score", "score.json", []),
             "router": (routed + "/score", "score.json", ["--header", header]),
             "mlflow": (peer + "/invocations", "mlflow.json", []),
         }
@@ -81,18 +86,27 @@ class Bench:
     def report(self, calls: dict[str, tuple[str, str, list[str]]]) -> int:
         rates: dict[str, list[float]] = {name: [] for name in calls}
         times: dict[str, list[float]] = {name: [] for name in calls}
+        router = self.processes[-1].pid  # the last one that was started
+        spent, asked = 0.0, 0
         for call in calls.values():  # warm up
             self.load(*call, "--connections", str(CONNECTIONS), "--seconds", "1")
         for _ in range(ROUNDS):
             for name, call in calls.items():
                 words = ("--connections", str(CONNECTIONS), "--seconds", str(SECONDS))
-                rates[name].append(self.load(*call, *words)["per_second"])
+                before = cpu_seconds(router)
+                result = self.load(*call, *words)
+                rates[name].append(result["per_second"])
+                if name == "router":
+                    spent += cpu_seconds(router) - before
+                    asked += result["requests"]
             for name, call in calls.items():
                 times[name].append(self.load(*call, "--connections", "1", "--count", "200")["median_ms"])
         for name in calls:
             print(f"{name}: {best(rates[name]):.0f} requests/s with {CONNECTIONS} connections, ", end="")
             print(f"{quick(times[name]):.2f} ms with one")
+        print(f"router: {spent / asked * 1e6:.0f} microseconds of CPU for each request")
         print(f"router: median added latency {quick(times['router']) - quick(times['bare']):.2f} ms")
+        ratio("router / the same server asked directly, throughput", rates["router"], rates["direct"], None)
         kept = ratio("router / bare server, throughput", rates["router"], rates["bare"], 0.9)
         peer = ratio("router / mlflow models serve, throughput", rates["router"], rates["mlflow"], 1.0)
         return int(not (kept and peer))
@@ -162,11 +176,17 @@ class Bench:
             process.wait()
 
 
-def ratio(what: str, ours: list[float], theirs: list[float], target: float) -> bool:
+def ratio(what: str, ours: list[float], theirs: list[float], target: float | None) -> bool:
     """Print how two throughputs compare."""
     found = best(ours) / best(theirs)
-    print(f"{what}: {found:.2f} (target >= {target})", flush=True)
-    return found >= target
+    print(f"{what}: {found:.2f}" + (f" (target >= {target})" if target else ""), flush=True)
+    return target is None or found >= target
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def best(rates: list[float]) -> float:

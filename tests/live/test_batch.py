@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 import shutil
 import signal
+import struct
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -191,14 +195,7 @@ def _load_pyfunc(path):
 
 @pytest.mark.network
 def test_an_mlflow_model_needs_no_script(mlctl: Mlctl) -> None:
-    model = mlctl.folder / "adder"
-    (model / "code").mkdir(parents=True)
-    (model / "data").mkdir()
-    (model / "data" / "kept").write_text("")
-    (model / "code" / "adder.py").write_text(ADDER)
-    (model / "conda.yaml").write_text("dependencies:\n- pip\n- pip:\n  - mlflow-skinny\n  - pandas\n")
-    flavor = "flavors:\n  python_function:\n    loader_module: adder\n    code: code\n    data: data\n"
-    (model / "MLmodel").write_text(f"{flavor}    env: {{conda: conda.yaml}}\n")
+    mlflow_model(mlctl.folder / "adder", ADDER, None, "pandas")
     data = mlctl.folder / "data"
     data.mkdir()
     (data / "a.csv").write_text("x,y\n1,2\n3,4\n")
@@ -215,6 +212,84 @@ def test_an_mlflow_model_needs_no_script(mlctl: Mlctl) -> None:
     mlctl("job", "wait", "-n", "one", timeout=300)
     assert rows_of(mlctl, "one") == ["0,3,a.csv", "1,7,a.csv", "0,11,b.json", "0,15,c.json", "0,19,d.jsonl"]
     assert "File type 'pdf' is not supported" in log_of(mlctl, "one")
+
+
+SEES = """\
+class Model:
+    def predict(self, data, params=None):
+        if hasattr(data, "columns"):  # bytes in a table of one row
+            (content,) = data["content"]
+            return [f"{type(content).__name__} {len(content)}"]
+        return [f"{data.dtype} {list(data.shape)} {int(data.sum())}"]
+
+def _load_pyfunc(path):
+    return Model()
+"""
+# two rows, x and y; written by pyarrow
+PARQUET = (
+    "UEFSMRUAFSwVLCwVBBUAFQYVBhwAAAACAAAABAEBAAAAAAAAAAMAAAAAAAAAFQAVLBUsLBUEFQAVBhUGHAAAAAIAAAAEAQIAAAAAAAAABAAAAAAA"
+    "AAAVBBk8NQAYBnNjaGVtYRUEABUEJQIYAXgAFQQlAhgBeQAWBBkcGSwmABwVBBklBgAZGAF4FQAWBBZSFlImCEkcFQAVABUCADwpBhkmAAQAAAAm"
+    "ABwVBBklBgAZGAF5FQAWBBZSFlImWkkcFQAVABUCADwpBhkmAAQAAAAWpAEWBCYIFqQBACggcGFycXVldC1jcHAtYXJyb3cgdmVyc2lvbiAyNS4w"
+    "LjEZLBwAABwAAACxAAAAUEFSMQ=="
+)
+
+
+def png(*rows: bytes, width: int, kind: int, palette: bytes = b"") -> bytes:
+    """A picture; `kind` 2: three bytes for a pixel, 3: one, into the palette."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", width, len(rows), 8, kind, 0, 0, 0)
+    pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
+    colours = chunk(b"PLTE", palette) if palette else b""
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + colours + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def mlflow_model(folder: Path, code: str, inputs: list[dict[str, Any]] | None, *packages: str) -> None:
+    """A model with a loader of its own, as mlflow.pyfunc.save_model(loader_module=…) writes it."""
+    (folder / "code").mkdir(parents=True)
+    (folder / "data").mkdir()
+    (folder / "data" / "kept").write_text("")
+    (folder / "code" / "loader.py").write_text(code)
+    (folder / "conda.yaml").write_text(json.dumps({"dependencies": ["pip", {"pip": ["mlflow-skinny", *packages]}]}))
+    flavor = {"loader_module": "loader", "code": "code", "data": "data", "env": {"conda": "conda.yaml"}}
+    signature = {"signature": {"inputs": json.dumps(inputs)}} if inputs else {}
+    (folder / "MLmodel").write_text(json.dumps({"flavors": {"python_function": flavor}, **signature}))
+
+
+@pytest.mark.network
+def test_mlflow_models_read_parquet_images_and_bytes(mlctl: Mlctl) -> None:
+    pixel = {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 2, -1, 3]}}
+    models = {
+        "adder": (ADDER, None, "pandas", "pyarrow"),
+        "sees": (SEES, [pixel], "pandas"),
+        "weighs": (SEES, [{"type": "binary", "name": "content"}], "pandas"),
+    }
+    tables, pictures = mlctl.folder / "tables", mlctl.folder / "pictures"
+    tables.mkdir()
+    for name in ("a.parquet", "b.pqt"):
+        (tables / name).write_bytes(base64.b64decode(PARQUET))
+    pictures.mkdir()
+    colours = png(bytes([1, 2, 3] * 4), bytes([0] * 12), width=4, kind=2)
+    (pictures / "a.png").write_bytes(colours)
+    (pictures / "b.PNG").write_bytes(png(b"\1\0", b"\0\0", width=2, kind=3, palette=b"\0\0\0" + b"\xff\0\1"))
+    (pictures / "c.png").write_bytes(png(b"\0" * 3, width=1, kind=2))  # one row where the signature has two
+    mlctl("batch-endpoint", "create", "-n", "sums")
+    for name, (code, inputs, *packages) in models.items():
+        mlflow_model(mlctl.folder / name, code, inputs, *packages)
+        spec = {"name": name, "endpoint_name": "sums", "model": {"path": name, "type": "mlflow_model"}}
+        settings = {"mini_batch_size": 1, "retry_settings": {"max_retries": 0}, "compute": "local"}
+        (mlctl.folder / "deployment.yml").write_text(json.dumps({**spec, **settings}))
+        mlctl("batch-deployment", "create", "-f", "deployment.yml")
+        data = "tables" if name == "adder" else "pictures"
+        invoke(mlctl, "--input", data, "--deployment-name", name, job=name)
+        mlctl("job", "wait", "-n", name, timeout=300)
+    assert rows_of(mlctl, "adder") == ["0,3,a.parquet", "1,7,a.parquet", "0,3,b.pqt", "1,7,b.pqt"]
+    assert rows_of(mlctl, "sees") == ['0,"float32 [1, 2, 4, 3] 24",a.png', '0,"float32 [1, 2, 2, 3] 256",b.PNG']
+    assert re.search(r"Error processing input file: '.*c\.png'.*cannot reshape", log_of(mlctl, "sees"))
+    assert rows_of(mlctl, "weighs")[0] == f"0,bytes {len(colours)},a.png"
+    assert len(rows_of(mlctl, "weighs")) == 3
 
 
 def test_the_example(mlctl: Mlctl) -> None:

@@ -69,6 +69,54 @@ def deploy(serving: Serving, *words: str, verb: str = "create", code: int = 0, *
     return serving.mlctl.json(*words) if not code else serving.mlctl(*words, code=code)
 
 
+APART = """\
+import http.server, json, os, sys, threading
+class Handler(http.server.BaseHTTPRequestHandler):
+    place = ""
+    def do_GET(self):
+        self.say(200 if self.path == self.place and (self.place != "/live" or not os.path.exists("/tmp/ill")) else 404)
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        open("/tmp/ill", "w").close()
+        self.say(200 if self.path == self.place == "/v1/predict" else 404)
+    def say(self, status):
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(f"{self.server.server_port}{self.path}".encode())
+for port, path in ((8501, "/v1/predict"), (9000, "/live"), (9001, "/ready")):
+    own = type("Own", (Handler,), {"place": path})
+    threading.Thread(target=http.server.ThreadingHTTPServer(("", port), own).serve_forever).start()
+"""
+
+
+def test_routes_on_ports_of_their_own(serving: Serving) -> None:
+    apart = own(serving)["environment"]
+    apart["inference_config"] = {
+        "scoring_route": {"port": 8501, "path": "/v1/predict"},
+        "liveness_route": {"port": 9000, "path": "/live"},
+        "readiness_route": {"port": 9001, "path": "/ready"},
+    }
+    probe = {"period": 1, "failure_threshold": 2}
+    path = Path(serving.spec("own", **{**own(serving), "environment": apart, "liveness_probe": probe}))
+    (serving.mlctl.folder / "own" / "context" / "server.py").write_text(APART)
+    data = json.loads(path.read_text())
+    del data["code_configuration"]
+    path.write_text(json.dumps(data))
+    serving.mlctl("online-deployment", "create", "-f", str(path), "--backend", "docker", "--all-traffic")
+    (before,) = containers(serving)
+    with closing(find_engine(serving.mlctl.home)) as engine:
+        found = engine.inspect(before)
+    published = found["HostConfig"]["PortBindings"]
+    assert sorted(published) == ["8501/tcp", "9000/tcp", "9001/tcp"]
+    assert {one["HostIp"] for bound in published.values() for one in bound} == {"127.0.0.1"}
+    assert found["HostConfig"]["LogConfig"]["Config"] == {"max-file": "3", "max-size": "20000000"}
+    assert serving.ask() == (200, b"8501/v1/predict")
+    # it says that it is ill, at the port of its liveness, after the first request
+    until(lambda: containers(serving) not in ([], [before]), seconds=60)
+    until(lambda: serving.ask()[0] == 200, seconds=60)
+    assert "2 probes in a row failed" in (serving.folder / "keeper.log").read_text()
+
+
 def containers(serving: Serving) -> list[str]:
     with closing(find_engine(serving.mlctl.home)) as engine:
         return engine.containers({"mlctl.endpoint-folder": str(serving.folder)})

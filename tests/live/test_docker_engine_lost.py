@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.live.docker_jobs import IMAGE, docker_job, find_engine, settings_in, wanted
+from tests.live.docker_jobs import docker_job, find_engine, settings_in, wanted
+from tests.live.own_engine import OwnEngine, second_engine
 
 from mlctl.backends import docker as backend
-from mlctl.backends.docker.client import open_engine
-from mlctl.errors import UnavailableError
 
 pytestmark = [
     pytest.mark.docker,
@@ -25,90 +20,18 @@ pytestmark = [
 ]
 
 
-class OwnEngine:
-    """A dockerd with everything of its own below a folder; without network, so that it touches nothing of the host."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.host = f"unix://{folder}/docker.sock"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        # unix sockets have short paths: pytest's own folders are too deep for the containers' shims
-        with (self.folder / "dockerd.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    # a network namespace of its own: at its start an engine without a bridge removes the host's docker0
-                    "unshare", "--net", "dockerd", "--host", self.host, "--data-root", f"{self.folder}/data",
-                    "--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/pid",
-                    "--bridge", "none", "--iptables=false", "--ip6tables=false", "--storage-driver", "vfs",
-                ],
-                stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
-        until = time.monotonic() + 60
-        while True:
-            assert self._process.poll() is None, (self.folder / "dockerd.log").read_text()[-2000:]
-            try:
-                open_engine(settings_in(self.folder, docker__host=self.host)).close()
-            except UnavailableError:
-                assert time.monotonic() < until, "dockerd does not answer"
-                time.sleep(0.2)
-            else:
-                return
-
-    def stop(self, number: signal.Signals) -> None:
-        """Send a signal and wait for the end of the daemon; with KILL its containerd lives on, as in a crash."""
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait(60)
-            self._process = None
-            for stale in ("pid", "exec/containerd/containerd.pid", "exec/libcontainerd/containerd.pid"):
-                (self.folder / stale).unlink(missing_ok=True)
-
-    def end(self) -> None:
-        """Stop it with all that it started."""
-        group = self._process.pid if self._process else None
-        self.stop(signal.SIGTERM)
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                line = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if os.fsencode(self.folder) in line and int(entry.name) not in (os.getpid(), group):
-                os.kill(int(entry.name), signal.SIGKILL)
-        for mount in [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()][::-1]:
-            if mount.startswith(f"{self.folder}/"):
-                subprocess.run(["umount", "-l", mount], check=False)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
 @pytest.fixture(scope="module")
 def own_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnEngine]:
     """A second engine with the test image in it."""
     find_engine(tmp_path_factory.mktemp("engine")).close()
-    if os.getuid() != 0 or shutil.which("dockerd") is None:
-        if "docker" in os.environ.get("MLCTL_TEST_REQUIRE", "").split(","):
-            pytest.fail("a second engine needs root and dockerd")
-        pytest.skip("a second engine needs root and dockerd")
-    import tempfile
-
-    engine = OwnEngine(Path(tempfile.mkdtemp(prefix="mlctl-dockerd-")))
-    try:
-        engine.start()
-        with subprocess.Popen(["docker", "save", IMAGE], stdout=subprocess.PIPE) as saved:
-            subprocess.run(
-                ["docker", "-H", engine.host, "load"], stdin=saved.stdout, check=True, stdout=subprocess.DEVNULL
-            )
+    with second_engine() as engine:
         yield engine
-    finally:
-        engine.end()
 
 
 @pytest.fixture
 def running_engine(own_engine: OwnEngine) -> OwnEngine:
     """The second engine, started again when a test ended it."""
-    if own_engine._process is None:
+    if not own_engine.runs:
         own_engine.start()
     return own_engine
 

@@ -167,7 +167,7 @@ def test_kill_9(serving: Serving, victim: str) -> None:
             assert serving.state()["replicas"] == before["replicas"]
         elif victim == "router":
             until(lambda: serving.state()["router"]["pid"] != pid)
-            until(lambda: serving.ask()[0] == 200)
+            assert serving.ask()[0] == 200
         else:
             until(lambda: pid not in [one["pid"] for one in serving.state()["replicas"]])
             until(lambda: [one["state"] for one in serving.state()["replicas"]] == ["ready", "ready"])
@@ -178,6 +178,66 @@ def test_kill_9(serving: Serving, victim: str) -> None:
         assert "replica blue/0 ended (-9)" in (serving.folder / "keeper.log").read_text()
     serving.mlctl("online-endpoint", "delete", "-n", "iris", "--yes")
     assert marked(serving.folder) == []
+
+
+def test_logs_do_not_grow_without_end_and_the_last_lines_are_shown(mlctl: Mlctl) -> None:
+    mlctl.environ |= {"MLCTL_ENDPOINTS_LOG_MEGABYTES": "0.2", "MLCTL_ENDPOINTS_LOG_FILES": "3"}
+    serving = Serving(mlctl)
+    serving.deploy("blue", "--all-traffic", run="print(data + ' ' + 'x' * 20_000, flush=True)")
+    folder = serving.folder / "deployments" / "blue" / "1"
+    said = 0
+    while not (folder / "replica-0.log.2").exists() or said < 60:
+        said += 1
+        assert serving.ask(b"line %d" % said)[0] == 200
+        time.sleep(0.02)
+        assert said < 1000
+    shown = mlctl("online-deployment", "get-logs", "-n", "blue", "-e", "iris", "--lines", "12").stdout.splitlines()
+    numbers = [int(line.split()[1]) for line in shown if line.startswith("line ")]
+    assert numbers == list(range(said - len(numbers) + 1, said + 1))
+    assert len(numbers) >= 6
+    until(lambda: (folder / "replica-0.log").stat().st_size < 200_000)
+    assert sorted(path.name for path in folder.glob("replica*")) == [
+        "replica-0.log", "replica-0.log.1", "replica-0.log.2",
+    ]  # fmt: skip
+    assert sum(path.stat().st_size for path in folder.glob("replica*")) < 3_000_000
+    assert {path.stat().st_mode & 0o777 for path in folder.glob("replica*")} == {0o600}
+
+
+def test_who_connects_while_the_router_is_killed_waits_for_the_next_one(serving: Serving) -> None:
+    # as long as a request takes: a killed router takes those along that are with it
+    serving.deploy("blue", "--all-traffic", run="time.sleep(0.05)")
+    until(lambda: holds(serving.keeper(), serving.port))
+    with Load(serving.ask) as load:
+        for number in range(3):
+            if number == 1:  # the next keeper gets the port from the router
+                keeper = serving.keeper()
+                os.kill(keeper, signal.SIGKILL)
+                serving.traffic("blue=100")
+                until(lambda keeper=keeper: serving.keeper() != keeper)  # type: ignore[misc]
+                until(lambda: holds(serving.keeper(), serving.port))
+            asked = load.statuses[200]
+            until(lambda asked=asked: load.statuses[200] > asked + 20)  # type: ignore[misc]
+            router = serving.state()["router"]["pid"]
+            os.kill(router, signal.SIGKILL)
+            # at once, before there is a router again
+            assert who(serving.ask()) == "blue"
+            until(lambda router=router: serving.state()["router"]["pid"] != router)  # type: ignore[misc]
+            until(lambda: holds(serving.keeper(), serving.port))
+    assert not [one for one in load.failed if b"refused" in one.lower()]
+    assert len(load.failed) <= 3 * 5, load.failed  # one for each caller that was served just then
+    # stopped means closed: nobody holds the port any more
+    serving.mlctl("online-endpoint", "stop", "-n", "iris")
+    assert b"refused" in serving.ask()[1].lower()
+
+
+def holds(pid: int, port: int) -> bool:
+    """Whether a process has the listening socket of a port."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    inodes = {f"socket:[{one[9]}]" for one in lines if one[1].endswith(f":{port:04X}") and one[3] == "0A"}
+    try:
+        return any(os.readlink(handle) in inodes for handle in Path(f"/proc/{pid}/fd").iterdir())
+    except FileNotFoundError:
+        return False
 
 
 def test_stop_and_delete_find_what_a_killed_keeper_left(serving: Serving) -> None:
@@ -277,7 +337,8 @@ def test_a_port_that_is_taken(mlctl: Mlctl) -> None:
 
 
 def test_who_may_ask_and_who_may_read(serving: Serving) -> None:
-    serving.deploy("blue", "--all-traffic", environment_variables={"COLOUR": "blue"})
+    secret = "postgres://reader:geheim-geheim@db/x"
+    serving.deploy("blue", "--all-traffic", environment_variables={"COLOUR": "blue", "DB": secret})
     assert serving.ask(Authorization="Bearer nonsense-nonsense-nonsense")[0] == 401
     assert serving.ask(azureml_model_deployment="red")[0] == 404
     assert serving.ask(b"this is no JSON")[0] == 200  # the script decides, as on Azure
@@ -306,6 +367,11 @@ def test_who_may_ask_and_who_may_read(serving: Serving) -> None:
         *((Path("/proc") / str(pid) / "cmdline").read_text() for pid in marked(serving.folder)),
     ]
     assert [secret for secret in secrets for text in shown if secret in text] == []
+    (replica,) = serving.state()["replicas"]
+    assert f"DB={secret}" in (Path("/proc") / str(replica["pid"]) / "environ").read_text().split("\0")
+    stored = [path for path in serving.folder.parents[1].rglob("*") if path.is_file() and "secrets" not in path.parts]
+    assert [path for path in stored if b"geheim-geheim" in path.read_bytes()] == []
+    assert [text for text in shown[:3] if "geheim-geheim" in text] == []
     assert stat.S_IMODE(serving.folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(serving.folder.parent.stat().st_mode) == 0o700
     files = [path for path in serving.folder.iterdir() if path.is_file()]

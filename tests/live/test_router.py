@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -252,6 +253,25 @@ def test_a_slow_caller_holds_no_slot(endpoint: Endpoint, blue_url: str) -> None:
         one.close()
 
 
+def test_callers_that_send_byte_by_byte_or_stop_are_408_while_others_are_served(endpoint: Endpoint) -> None:
+    began = time.monotonic()
+    head = socket.create_connection(("127.0.0.1", endpoint.routes.port), 20)
+    stopped = raw(endpoint, "/score", "x-request-id: stopped-1\r\n", b"{", 2)
+    silent = socket.create_connection(("127.0.0.1", endpoint.routes.port), 20)
+    slow = [head, stopped, silent]
+    for byte in b"POST /score HTTP/1.1\r\nX-Slow: " + b"a" * 1000:
+        if select.select([head], [], [], 0.1)[0]:
+            break
+        head.sendall(bytes([byte]))
+        assert endpoint.ask().status == 200
+    assert 10 <= time.monotonic() - began < 15
+    assert [head.recv(4096)[9:12], stopped.recv(4096)[9:12], silent.recv(4096)] == [b"408", b"408", b""]
+    assert endpoint.line("stopped-1")["reason"] == "RequestTimeout"
+    assert [line["status"] for line in endpoint.log() if not line["path"]] == [408]
+    for one in slow:
+        one.close()
+
+
 def test_a_caller_that_goes_is_written_down_and_its_slot_is_free(endpoint: Endpoint, blue_url: str) -> None:
     endpoint.follow(deployment(blue_url, max_concurrent_requests_per_instance=1))
     raw(endpoint, "/score?sleep=10", "x-request-id: gone-1\r\n").close()
@@ -263,7 +283,9 @@ def test_what_is_no_http_is_400(endpoint: Endpoint) -> None:
     for junk in (b"hello\r\n\r\n", b"POST /score HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", endpoint.routes.port), 20) as connection:
             connection.sendall(junk)
-            assert connection.recv(4096).startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
+            assert connection.recv(4096).startswith(b"HTTP/1.1 400")
+    lines = [line for line in endpoint.log() if line["status"] == 400]
+    assert [(line["reason"], line["client"]) for line in lines] == [("BadRequest", "127.0.0.1")] * 2
 
 
 def test_own_paths_of_a_custom_container(endpoint: Endpoint, blue_url: str) -> None:

@@ -91,7 +91,7 @@ def test_replicas_of_a_deployment_share_its_requests_and_one_that_refuses_is_pas
 
 
 def test_a_replica_that_is_killed_with_a_request_gives_502_and_a_line(endpoint: Endpoint, processes: Processes) -> None:
-    url, _ = processes.stub("blue")
+    url, process = processes.stub("blue")
     endpoint.set(deployment("blue", 100, url, max_queue_wait_ms=100))
     endpoint.router()
     answer = endpoint.ask("/score?die=1")
@@ -99,6 +99,7 @@ def test_a_replica_that_is_killed_with_a_request_gives_502_and_a_line(endpoint: 
     line = endpoint.line(answer.headers["x-request-id"])
     # what was sent once is never sent again
     assert (line["status"], line["replica"], line.get("retries")) == (502, url, None)
+    assert process.wait(5) == 9  # until then its port may still take a connection
     assert endpoint.ask().status == 503
     # a restart under the same address is found without any word
     processes.stub("blue", int(url.rpartition(":")[2]))

@@ -215,7 +215,7 @@ def _plan(desk: EndpointDesk, spec: SpecCheck) -> tuple[dict[str, Any], ModelFil
     elif no_code and model is not None:
         from mlctl.operations.model_environments import environment_of_model
 
-        environment = environment_of_model(desk.store, model)
+        environment = environment_of_model(desk.store, model, files=True)
     else:
         raise InvalidSpecError(
             f"{where}deployment '{spec.data['name']}' has no environment", hint="add 'environment: …'"

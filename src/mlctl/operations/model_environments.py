@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mlctl.entities.environment import Environment
 from mlctl.entities.online_deployment import ModelFiles
@@ -13,8 +17,10 @@ from mlctl.store.workspaces import WorkspaceStore
 _PART = ("conda.yaml", "requirements.txt", "python_env.yaml", "MLmodel")
 
 
-def environment_of_model(store: WorkspaceStore, model: ModelFiles) -> Environment:
+def environment_of_model(store: WorkspaceStore, model: ModelFiles, *, files: bool = False) -> Environment:
     """The environment described in the model's conda.yaml or requirements.txt. Raises InvalidSpecError without either.
+
+    With `files` it is made for scoring files without a script: a model that takes tensors gets what reads images.
 
     Contract: MLflow's model format; conda.yaml holds the Python version and the pip packages.
     """
@@ -44,4 +50,28 @@ def environment_of_model(store: WorkspaceStore, model: ModelFiles) -> Environmen
             raise InvalidSpecError(
                 f"model '{model.name}' has neither conda.yaml nor requirements.txt", hint="add 'environment: …'"
             )
+        if files and _takes_tensors(read_file(Path(folder) / "MLmodel").data):
+            data = _with_package(data, "pillow")
     return Environment(conda=dict(data), conda_source=f"{model.name}:{model.version}/conda.yaml")
+
+
+def _takes_tensors(model: Any) -> bool:
+    """Whether the signature in an MLmodel file, JSON in YAML, has a tensor among the inputs."""
+    signature = model.get("signature") if isinstance(model, Mapping) else None
+    inputs = signature.get("inputs") if isinstance(signature, Mapping) else None
+    try:
+        found = json.loads(inputs) if isinstance(inputs, str) else inputs
+    except ValueError:
+        return False
+    return any(isinstance(one, Mapping) and one.get("type") == "tensor" for one in found or ())
+
+
+def _with_package(conda: Mapping[str, Any], package: str) -> dict[str, Any]:
+    """A conda file with one more package for pip, unless it has it."""
+    entries = list(conda.get("dependencies") or ())
+    pip = [line for entry in entries if isinstance(entry, Mapping) for line in entry.get("pip") or ()]
+    named = [str(entry) for entry in (*entries, *pip) if not isinstance(entry, Mapping)]
+    if any(re.split(r"[^\w.-]", entry, maxsplit=1)[0].lower() == package for entry in named):
+        return dict(conda)
+    plain = [entry for entry in entries if not isinstance(entry, Mapping)]
+    return {**conda, "dependencies": [*(plain if "pip" in plain else [*plain, "pip"]), {"pip": [*pip, package]}]}

@@ -10,9 +10,10 @@ The router writes:
 
     router.json   which process serves, where, by which version of the routes       (mlctl.serving.routes.RouterState)
     access.log    one JSON line for each request, rotated                           (mlctl.serving.router.journal)
-    router.sock   where the next router asks for the port                           (mlctl.serving.router.listener)
+    router.sock   where the next router and the keeper ask for the port             (mlctl.serving.port)
 
-`routes`, `keys` and `traffic` are light and may be imported anywhere; `mlctl.serving.router` needs the extra `serving`.
+`routes`, `keys`, `port` and `traffic` are light and may be imported anywhere; `mlctl.serving.router` needs the extra
+`serving`.
 """
 
 from __future__ import annotations
@@ -29,5 +30,5 @@ def require_extra() -> None:
     """Raise UnavailableError with the install line when the router's packages are missing."""
     from importlib.util import find_spec
 
-    if find_spec("aiohttp") is None:
-        raise UnavailableError("online endpoints need aiohttp", hint='pip install "mlctl[serving]"')
+    if find_spec("httptools") is None:
+        raise UnavailableError("online endpoints need httptools", hint='pip install "mlctl[serving]"')

@@ -77,7 +77,9 @@ _TABLE = (
         "docker.host", None, "text", "address of the engine, such as unix:///var/run/docker.sock", ("DOCKER_HOST",)
     ),
     Setting("docker.network", None, "text", "network of job containers"),
-    Setting("docker.reconnect_seconds", "30", "number", "how long a job waits for an engine that went away"),
+    Setting("docker.reconnect_seconds", "30", "number", "how long a job or replica waits for an engine that went away"),
+    Setting("endpoints.log_files", "3", "integer", "how many files of each log of an endpoint are kept"),
+    Setting("endpoints.log_megabytes", "20", "number", "size at which a log of an endpoint is put aside as <name>.1"),
     Setting("environments.map", None, "path", "own table of curated environments, put over the built-in one"),
     Setting(
         "environments.pip_arguments", None, "text", "further arguments when packages are installed, such as --index-url"

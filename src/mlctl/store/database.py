@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -66,7 +66,9 @@ class Database:
         """Make every commit so far survive a power cut; by itself sqlite does so now and then only, in WAL mode."""
         log = self.path.with_name(self.path.name + "-wal")
         try:
-            bring_to_disk([path for path in (self.path, log) if path.exists()])
+            for path in (log, self.path):
+                with suppress(FileNotFoundError):  # who closes the last connection takes the log away
+                    bring_to_disk([path])
         except OSError as error:
             raise translate_os_error(error, self.path.parent) from error
 

@@ -161,3 +161,27 @@ def test_the_environment_of_an_mlflow_model(office: Desk, tmp_path: Path) -> Non
         environment_of_model(office.store, mlflow_model(office, tmp_path / "c", MLmodel=""))
     with pytest.raises(InvalidSpecError, match="holds no MLmodel file"):
         environment_of_model(office.store, mlflow_model(office, tmp_path / "d", conda__yaml=conda))
+
+
+TENSOR = json.dumps([{"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, 2, 3, 3]}}])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "conda", "expected"),
+    [
+        (TENSOR, ["python=3.11", {"pip": ["mlflow"]}], ["python=3.11", "pip", {"pip": ["mlflow", "pillow"]}]),
+        (TENSOR, ["pip", {"pip": ["Pillow>=10"]}], ["pip", {"pip": ["Pillow>=10"]}]),
+        (TENSOR, ["pillow=10", "pip"], ["pillow=10", "pip"]),
+        ('[{"type": "double", "name": "x"}]', ["pip"], ["pip"]),
+        ("no json", ["pip"], ["pip"]),
+    ],
+)
+def test_a_model_that_takes_tensors_gets_what_reads_images(
+    office: Desk, tmp_path: Path, inputs: str, conda: list[Any], expected: list[Any]
+) -> None:
+    about = json.dumps({"signature": {"inputs": inputs}})
+    model = mlflow_model(office, tmp_path / "a", MLmodel=about, conda__yaml=json.dumps({"dependencies": conda}))
+    found = environment_of_model(office.store, model, files=True).conda
+    assert found == {"dependencies": expected}
+    # an online deployment has no files to read
+    assert environment_of_model(office.store, model).conda == {"dependencies": conda}

@@ -20,6 +20,7 @@ from mlctl.backends.docker.image import MANAGED, ImageMaker
 from mlctl.backends.docker.refusals import explain_start
 from mlctl.backends.docker.runner import kind_of
 from mlctl.backends.served.layout import GenerationFolder, write_json
+from mlctl.backends.served.logs import limits
 from mlctl.backends.served.plan import SERVER_VARIABLES, shared_plan
 from mlctl.backends.supervised.submitter import PASSED_ON, extra_patterns, matching
 from mlctl.entities.online_deployment import OnlineDeployment
@@ -61,7 +62,7 @@ def plan_deployment(
 ) -> dict[str, Any]:
     """What a keeper needs to run the deployment: plain data, without I/O. Arguments as `plan.plan_job`.
 
-    Raises UnsupportedError for an image name that makes no sense, and for routes that have several ports.
+    Raises UnsupportedError for an image name that makes no sense.
     """
     requirements, image, conda = environment.requirements, environment.image, environment.conda
     packages = list(requirements.packages) if conda or image is None else []
@@ -88,7 +89,7 @@ def plan_deployment(
             "origin": requirements.origin,
             "options": parse_arguments(()),
         },
-        "port": _port(deployment),
+        **_ports(deployment),
         "code_name": PurePosixPath(str(given.get("code") or "code").replace("\\", "/")).name or "code",
         "models_place": deployment.model_mount_path or MODELS,
         "endpoint": deployment.endpoint,
@@ -112,12 +113,19 @@ def prepare_replicas(
     with closing(open_engine(settings)) as engine:
         hint = f"all of it: mlctl online-deployment get-logs -n {plan['deployment']} -e {plan['endpoint']} {_BUILD_LOG}"
         image = served_image(engine, ImageMaker(engine, settings, settings.home / "cache", log, log_place=hint), plan)
-        request = _request(plan, folder, settings, image=image, kind=kind_of(engine.info()), model=model, script=script)
+        info = engine.info()
+        request = _request(plan, folder, settings, image=image, kind=kind_of(info), model=model, script=script)
+        request["HostConfig"] |= _log_options(settings, str(info.get("LoggingDriver")))
         address = engine.candidate.address
     write_json(folder.root / REQUEST, {"host": address, "port": plan["port"], "request": request})
+    further = sorted({str(port) for port in plan.get("probe_ports", {}).values()})
     wanted = [*PASSED_ON, *extra_patterns(settings), "PATH", "DOCKER_*", "XDG_RUNTIME_DIR", "MLCTL_HOME", "PYTHONPATH"]
     return {
-        "argv": [sys.executable, "-m", "mlctl.backends.docker.replica", str(folder.root), "{port}", "{index}"],
+        "argv": [
+            *(sys.executable, "-m", "mlctl.backends.docker.replica", str(folder.root), "{port}", "{index}"),
+            *(f"{port}={{port:{port}}}" for port in further),
+        ],
+        "ports": further,
         "variables": matching(os.environ, wanted),
         "cwd": str(folder.root),
     }
@@ -139,20 +147,19 @@ def remove_containers(settings: Settings, folder: Path) -> None:
     """Remove what killed replicas of the endpoint in `folder` left. Does nothing when the engine is down."""
     with suppress(MlctlError), closing(open_engine(settings, patience=_PATIENCE)) as engine:
         for container in engine.containers(endpoint_labels(folder)):
-            engine.remove(container)
+            with suppress(MlctlError):  # the engine may be removing it already, for a replica that was killed
+                engine.remove(container)
 
 
-def _port(deployment: OnlineDeployment) -> int:
+def _ports(deployment: OnlineDeployment) -> dict[str, Any]:
+    """The port that requests go to, and those of probes that go elsewhere."""
     if not deployment.routes:
-        return PORT
-    ports = {route.port for route in deployment.routes.values()}
-    if len(ports) > 1:
-        key = "environment.inference_config"
-        raise UnsupportedError(
-            f"{deployment.where(key)}{key}: routes have the ports {', '.join(map(str, sorted(ports)))}",
-            hint="a container is asked on one port here: give all routes the same",
-        )
-    return ports.pop()
+        return {"port": PORT, "probe_ports": {}}
+    port = (deployment.routes.get("scoring") or next(iter(deployment.routes.values()))).port
+    return {
+        "port": port,
+        "probe_ports": {name: one.port for name, one in deployment.routes.items() if one.port != port},
+    }
 
 
 def served_image(engine: Engine, maker: ImageMaker, plan: dict[str, Any]) -> str:
@@ -216,7 +223,7 @@ def _request(
         "Image": image,
         **own,
         "Env": [f"{name}={value}" for name, value in {**variables, **plan["variables"]}.items()],
-        "ExposedPorts": {f"{plan['port']}/tcp": {}},
+        "ExposedPorts": {f"{port}/tcp": {} for port in (plan["port"], *plan.get("probe_ports", {}).values())},
         "Labels": {
             **endpoint_labels(folder.root.parents[2]),
             # what az --local writes, and tools look for
@@ -227,6 +234,14 @@ def _request(
         },
         "HostConfig": {**kind.host_config, **({"NetworkMode": network} if network else {}), "Mounts": mounts},
     }
+
+
+def _log_options(settings: Settings, driver: str) -> dict[str, Any]:
+    """The engine keeps what the container says as well; only its own files need a limit from us."""
+    if driver != "json-file":
+        return {}
+    size, files = limits(settings)
+    return {"LogConfig": {"Type": driver, "Config": {"max-size": str(size), "max-file": str(files)}}}
 
 
 def _bind(source: Path, target: str) -> dict[str, Any]:

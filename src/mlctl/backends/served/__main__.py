@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from mlctl.backends.served.keeper import Keeper
 from mlctl.backends.served.keeping import WAKE, LockHeldError, hold_lock
 from mlctl.backends.served.layout import EndpointFolder
 from mlctl.entities.clock import Clock
+from mlctl.settings import load
 from mlctl.store.workspaces import open_workspace
 
 _PATIENCE = 1.0
@@ -24,7 +26,8 @@ def main(workspace: str, name: str, cwd: str) -> int:
     signal.signal(WAKE, signal.SIG_IGN)
     try:
         with hold_lock(folder, patience=_PATIENCE):
-            asyncio.run(Keeper(open_workspace(Path(workspace), Clock()), name, cwd).run())
+            settings = load(environ=os.environ, cwd=Path(cwd))
+            asyncio.run(Keeper(open_workspace(Path(workspace), Clock()), settings, name, cwd).run())
     except LockHeldError:
         return 0
     return 0

@@ -10,7 +10,7 @@ from typing import Any
 from mlctl.backends import module_of
 from mlctl.backends.served.keeping import endpoint_folder, ensure_keeper, keeper_command, keeper_of, stop_endpoint
 from mlctl.backends.served.layout import read_json
-from mlctl.backends.served.verdicts import last_lines
+from mlctl.backends.served.logs import last_lines
 from mlctl.backends.supervised.processes import is_alive
 from mlctl.entities.endpoint import Deployment, Endpoint
 from mlctl.entities.job import ProcessId

@@ -73,11 +73,13 @@ def end_preparation(generation: Generation) -> bool:
 def watch_of(plan: dict[str, Any]) -> Watch:
     """How the replicas of a plan are probed."""
     readiness, liveness = Probe(**plan["readiness"]), Probe(**plan["liveness"])
-    routes = plan["routes"]
+    routes, ports = plan["routes"], plan.get("probe_ports", {})
     return Watch(
         readiness,
         liveness,
         routes.get("readiness", "/"),
         routes.get("liveness", "/"),
+        str(ports.get("readiness", "")),
+        str(ports.get("liveness", "")),
         budget=float(readiness.initial_delay + readiness.period * readiness.failure_threshold),
     )

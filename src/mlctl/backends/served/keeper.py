@@ -21,6 +21,7 @@ from typing import Any
 from mlctl.backends.served.generations import Generation, end_preparation, prepare, watch_of
 from mlctl.backends.served.keeping import WAKE, end_leftovers
 from mlctl.backends.served.layout import EndpointFolder, read_json, write_json
+from mlctl.backends.served.logs import logs_of
 from mlctl.backends.served.replicas import (
     READY,
     STARTING,
@@ -35,6 +36,7 @@ from mlctl.backends.served.verdicts import ended_at_start, not_ready
 from mlctl.backends.supervised.processes import ENDPOINT_MARK, identify
 from mlctl.entities.endpoint import FAILED, SUCCEEDED, Deployment, Endpoint
 from mlctl.errors import MlctlError, NotFoundError
+from mlctl.settings import Settings
 from mlctl.storage.hidden_texts import reveal
 from mlctl.store.workspaces import WorkspaceStore
 
@@ -55,15 +57,16 @@ def is_settled(deployment: Deployment) -> bool:
 
 
 class Keeper:
-    """Keeps one endpoint. `cwd`: where settings are looked for by the preparation."""
+    """Keeps one endpoint. `cwd`: where settings are looked for."""
 
-    def __init__(self, store: WorkspaceStore, name: str, cwd: str) -> None:
+    def __init__(self, store: WorkspaceStore, settings: Settings, name: str, cwd: str) -> None:
         self._store, self._name, self._cwd = store, name, cwd
         self._folder = EndpointFolder(store.folder / "endpoints" / name)
         self._generations: dict[tuple[str, int], Generation] = {}
         self._replicas: list[Replica] = []
         self._probing: dict[tuple[str, int, int], asyncio.Task[None]] = {}
         self._router = Router(self._folder)
+        self._logs = logs_of(self._folder.root, settings)
         self._ending = False
         self._woken = asyncio.Event()
         self._mark = {ENDPOINT_MARK: str(self._folder.root)}
@@ -74,7 +77,8 @@ class Keeper:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
-        loop.add_signal_handler(WAKE, self._woken.set)
+        for number in (WAKE, signal.SIGCHLD):
+            loop.add_signal_handler(number, self._woken.set)
         self._adopt()
         while not self._ending:
             try:
@@ -118,6 +122,7 @@ class Keeper:
         self._announce(wanted)
         self._retire(wanted)
         self._keep_state()
+        self._logs.look_after(now=time.monotonic())
 
     def _advance(self, deployment: Deployment, number: int) -> None:
         """Prepare a generation, then keep as many replicas of it running as are wanted."""
@@ -157,7 +162,7 @@ class Keeper:
         launch = reveal(json.loads(folder.launch.read_bytes()), self._store.secrets)
         try:
             words = (launch, generation.deployment, generation.number, index, folder.replica_log(index))
-            taken = [one.port for one in self._replicas]
+            taken = [port for one in self._replicas for port in (one.port, *one.further.values())]
             self._replicas.append(start_replica(*words, now=now, mark=self._mark, taken=taken))
         except OSError as error:
             self._fail(generation, {"code": "StartFailed", "message": f"cannot start a replica: {error}"})

@@ -14,7 +14,7 @@ from typing import Any
 
 from mlctl.backends import module_of
 from mlctl.backends.served.layout import EndpointFolder, GenerationFolder, write_json
-from mlctl.backends.served.verdicts import last_lines
+from mlctl.backends.served.logs import last_lines
 from mlctl.entities.clock import Clock
 from mlctl.errors import MlctlError
 from mlctl.serving.materials import lay_out_code, lay_out_model

@@ -26,7 +26,10 @@ _FAST = 0.2
 
 @dataclass
 class Replica:
-    """A running replica. `port` is on loopback. Times are of the event loop's clock."""
+    """A running replica. `port` is on loopback, and so are `further` ports: of a container's own port, ours.
+
+    Times are of the event loop's clock.
+    """
 
     deployment: str
     generation: int
@@ -35,6 +38,7 @@ class Replica:
     process: ProcessId
     log: Path
     child: subprocess.Popen[bytes] | None = None
+    further: dict[str, int] = field(default_factory=dict)
     state: str = STARTING
     started: float = 0.0
     successes: int = 0
@@ -81,6 +85,7 @@ class Replica:
             "generation": self.generation,
             "index": self.index,
             "port": self.port,
+            "further": self.further,
             "pid": self.process.pid,
             "started": self.process.started,
             "state": self.state,
@@ -98,12 +103,15 @@ def start_replica(
     mark: Mapping[str, str],
     taken: Collection[int] = (),
 ) -> Replica:
-    """Start a replica on a free port of loopback that is none of `taken`: ports of replicas that do not listen yet.
+    """Start a replica on free ports of loopback that are none of `taken`: ports of replicas that do not listen yet.
 
-    Raises OSError when the program cannot be started. `mark`: a variable by which its processes are found.
+    `{port}` in its words is the port, `{port:8080}` what stands for one of the launch's further `ports`. Raises
+    OSError when the program cannot be started. `mark`: a variable by which its processes are found.
     """
-    port = next(port for port in iter(free_port, None) if port not in taken)
-    argv = [str(word).replace("{port}", str(port)).replace("{index}", str(index)) for word in launch["argv"]]
+    port, *others = _free_ports(1 + len(launch.get("ports", ())), taken)
+    further = dict(zip(launch.get("ports", ()), others, strict=True))
+    told = {"{port}": port, "{index}": index, **{f"{{port:{its}}}": ours for its, ours in further.items()}}
+    argv = [_filled(str(word), told) for word in launch["argv"]]
     with open_log(log) as stream:
         child = subprocess.Popen(
             argv,
@@ -115,7 +123,7 @@ def start_replica(
             start_new_session=True,
         )
     process = identify(child.pid) or ProcessId(child.pid, "gone")
-    return Replica(deployment, generation, index, port, process, log, child, started=now)
+    return Replica(deployment, generation, index, port, process, log, child, further, started=now)
 
 
 def adopt_replica(facts: dict[str, Any], log: Path, *, now: float) -> Replica | None:
@@ -126,8 +134,23 @@ def adopt_replica(facts: dict[str, Any], log: Path, *, now: float) -> Replica | 
     state = str(facts["state"])
     return Replica(
         facts["deployment"], facts["generation"], facts["index"], facts["port"], process, log,
-        state=state, started=now,
+        further=facts.get("further", {}), state=state, started=now,
     )  # fmt: skip
+
+
+def _free_ports(count: int, taken: Collection[int]) -> list[int]:
+    found: list[int] = []
+    while len(found) < count:
+        port = free_port()
+        if port not in taken and port not in found:
+            found.append(port)
+    return found
+
+
+def _filled(word: str, told: Mapping[str, int]) -> str:
+    for name, number in told.items():
+        word = word.replace(name, str(number))
+    return word
 
 
 def free_port() -> int:
@@ -139,12 +162,14 @@ def free_port() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """How the replicas of a deployment are probed."""
+    """How the replicas of a deployment are probed. Ports are a container's own, empty for the one of requests."""
 
     readiness: Probe
     liveness: Probe
     readiness_path: str = "/"
     liveness_path: str = "/"
+    readiness_port: str = ""
+    liveness_port: str = ""
     budget: float = field(default=310.0)
     """Seconds within which a replica must be ready for the first time."""
 
@@ -153,8 +178,10 @@ async def probe(replica: Replica, watch: Watch, *, now: float) -> None:
     """One probe, and what follows from it: ready, or to be ended and started anew (`stopping`)."""
     starting = replica.state == STARTING
     rule = watch.readiness if starting else watch.liveness
-    path = watch.readiness_path if rule is watch.readiness else watch.liveness_path
-    answered = await _answers(replica.port, path, rule.timeout)
+    path, port = watch.liveness_path, watch.liveness_port
+    if starting:
+        path, port = watch.readiness_path, watch.readiness_port
+    answered = await _answers(replica.further.get(port, replica.port), path, rule.timeout)
     replica.next_probe = now + (_FAST if starting else rule.period)
     if answered:
         replica.successes, replica.failures = replica.successes + 1, 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -16,11 +17,14 @@ from mlctl.backends.supervised.processes import ENDPOINT_MARK, identify, is_aliv
 from mlctl.entities.endpoint import Deployment, Endpoint
 from mlctl.entities.job import ProcessId
 from mlctl.errors import InvalidSpecError, NotFoundError
+from mlctl.serving.port import share
 from mlctl.serving.routes import Collector, Routes, load_routes, load_state, save_routes
 from mlctl.serving.routes import Deployment as Route
 
 _PAUSE = 1.0
 _PATIENCE = 15.0
+_HELD_SECONDS = 30.0
+"""How long callers wait in the queue of a port for a router that does not come up; after that they are refused."""
 
 
 class Router:
@@ -32,6 +36,10 @@ class Router:
         self._child: subprocess.Popen[bytes] | None = None
         self._routes: Routes | None = None
         self._next_start = 0.0
+        self._held: socket.socket | None = None
+        self._held_of: ProcessId | None = None
+        self._next_look = 0.0
+        self._seen = 0.0
 
     def route(self, routes: Routes) -> None:
         """Tell the router, when something changed."""
@@ -55,19 +63,42 @@ class Router:
 
     def look_after(self, *, now: float) -> None:
         """Start the router when it does not run."""
-        if self._is_running() or now < self._next_start:
+        if self._is_running():
+            self._seen = now
+            self._hold(now)
+            return
+        if self._held is not None and now - self._seen > _HELD_SECONDS:
+            self._let_go()
+        if now < self._next_start:
             return
         self._next_start = now + _PAUSE
+        handles = [self._held.fileno()] if self._held is not None else []
         with open_log(self._folder.router_log) as log:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "mlctl.serving.router", str(self._folder.root)],
+                [sys.executable, "-m", "mlctl.serving.router", str(self._folder.root), *map(str, handles)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env={**os.environ, ENDPOINT_MARK: str(self._folder.root)},
                 start_new_session=True,
+                pass_fds=handles,
             )
         self._process = identify(self._child.pid)
+
+    def _hold(self, now: float) -> None:
+        """Keep the port open beside the router: who connects while there is none waits for the next one."""
+        if self._held_of == self._process or now < self._next_look:
+            return
+        self._next_look = now + _PAUSE
+        shared = share(self._folder.root)
+        if shared is not None:
+            self._let_go()
+            self._held, self._held_of = shared, self._process
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._held.close()
+        self._held = self._held_of = None
 
     def adopt(self, facts: dict[str, Any] | None) -> None:
         """Take over the router that an earlier keeper started."""
@@ -79,7 +110,8 @@ class Router:
         return {"pid": self._process.pid, "started": self._process.started} if self._process else None
 
     async def stop(self) -> None:
-        """Let it finish its requests, and end it."""
+        """Let it finish its requests, and end it; nobody waits for another one."""
+        self._let_go()
         for number in (signal.SIGTERM, signal.SIGKILL):
             if not self._is_running() or self._process is None:
                 return

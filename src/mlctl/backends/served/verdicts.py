@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from mlctl.backends.served.layout import GenerationFolder
+from mlctl.backends.served.logs import last_lines
 from mlctl.backends.served.replicas import Replica, Watch
 
-_LINES = 20
 _EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception|Interrupt|Exit)(?::|$)")
-_BYTES = 64 * 1024
 
 
 def preparation_failed(folder: GenerationFolder, code: int) -> dict[str, Any]:
@@ -51,17 +49,6 @@ def not_ready(replica: Replica, watch: Watch) -> dict[str, Any]:
         "hint": "a slow init() needs a larger readiness_probe.initial_delay or failure_threshold",
         "log": last_lines(replica.log),
     }
-
-
-def last_lines(path: Path, count: int = _LINES) -> list[str]:
-    """The last lines of a log, without reading the rest of it."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _BYTES))
-            return file.read().decode(errors="replace").splitlines()[-count:]
-    except OSError:
-        return []
 
 
 def _reason(lines: list[str]) -> str:

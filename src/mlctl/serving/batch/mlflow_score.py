@@ -1,11 +1,14 @@
 """Scores files with an MLflow model: the script of batch deployments without one.
 
 It runs in the model's own environment. As in Azure ML, predict is called once for each file, and a file that cannot be
-read fails its mini batch. Rows of the result: number of the row in its file, prediction, name of the file.
+read fails its mini batch. Rows of the result: number of the row in its file, prediction, name of the file. A table
+gives a row for each of its rows, any other file gives one.
 
-    .csv .parquet .json .jsonl           a table, with the types of the signature
-    .png .jpg .jpeg .tiff .bmp .gif      an array of pixels, in the shape of the signature
+    .csv .parquet .pqt .json .jsonl      a table, with the types of the signature
+    .png .jpg .jpeg .tiff .bmp .gif      an array of pixels, in the shape of the signature; uint8 without one
     any other file                       its bytes, for a model whose signature has one column of type binary
+
+Contract: "Deploy MLflow models in batch deployments", File's types support; .json, .jsonl and bytes are additions.
 """
 
 from __future__ import annotations
@@ -14,10 +17,12 @@ import csv
 import io
 import json
 import os
+from collections.abc import Sequence
 from typing import Any
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif")
-_TABLES = (".csv", ".parquet", ".json", ".jsonl")
+_PARQUET = (".parquet", ".pqt")
+_TABLES = (".csv", *_PARQUET, ".json", ".jsonl")
 _model: Any = None
 
 
@@ -39,6 +44,8 @@ def run(mini_batch: list[str]) -> list[str]:
             raise ValueError(f"Error processing input file: '{path}'. {error}") from error
         values = plain(predicted)
         many = values if isinstance(values, list) else [values]
+        if len(many) != 1 and not is_table(path):  # one file, one prediction, of whatever shape
+            many = [values]
         rows += [_line(number, value, os.path.basename(path)) for number, value in enumerate(many)]
     return rows
 
@@ -52,13 +59,18 @@ def find_model(folder: str) -> str:
     raise FileNotFoundError(f"there is no MLmodel below {folder}")
 
 
+def is_table(path: str) -> bool:
+    """Whether a file holds rows."""
+    return os.path.splitext(path)[1].lower() in _TABLES
+
+
 def read(path: str) -> Any:
     """A file as the model takes it. Raises ValueError for one that it cannot take."""
     import pandas
 
     ending = os.path.splitext(path)[1].lower()
     column = _binary_column()
-    if ending in _TABLES:
+    if is_table(path):
         return _typed(_table(path, ending))
     if column is not None:
         with open(path, "rb") as stream:
@@ -94,7 +106,7 @@ def _table(path: str, ending: str) -> Any:
 
     if ending == ".csv":
         return pandas.read_csv(path)
-    if ending == ".parquet":
+    if ending in _PARQUET:
         return pandas.read_parquet(path)
     with open(path, encoding="utf-8") as stream:
         if ending == ".jsonl":
@@ -115,8 +127,8 @@ def _typed(frame: Any) -> Any:
     schema = _model.metadata.get_input_schema()
     if schema is None:
         return frame
-    if schema.is_tensor_spec():
-        return frame.to_numpy().astype(schema.inputs[0].type)
+    if schema.is_tensor_spec():  # named ones are looked up in the table by MLflow
+        return frame if schema.has_input_names() else frame.to_numpy().astype(schema.inputs[0].type)
     if schema.has_input_names():
         for column in schema.inputs:
             if column.name in frame.columns and hasattr(column.type, "to_pandas"):
@@ -126,17 +138,28 @@ def _typed(frame: Any) -> Any:
 
 def _pixels(path: str) -> Any:
     import numpy
-    from PIL import Image
 
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ValueError("images need the package pillow: add it to the model's environment") from error
     with Image.open(path) as image:
-        pixels = numpy.asarray(image)
+        # numbers of a palette say nothing about the picture
+        pixels = numpy.asarray(image.convert("RGB") if image.mode == "P" else image)
     schema = _model.metadata.get_input_schema()
     if schema is None or not schema.is_tensor_spec():
-        return pixels[None, ...]
+        return pixels[None, ...].astype(numpy.uint8)
     wanted = schema.inputs[0]
-    return pixels.reshape([1 if size == -1 and place == 0 else size for place, size in enumerate(wanted.shape)]).astype(
-        wanted.type
-    )
+    shaped = pixels.reshape(shape_of(pixels.shape, wanted.shape)).astype(wanted.type)
+    return {wanted.name: shaped} if schema.has_input_names() else shaped
+
+
+def shape_of(pixels: Sequence[int], wanted: Sequence[int]) -> list[int]:
+    """The shape of a batch of one image: sizes that the signature leaves open (-1) are the image's own."""
+    given = (1, *pixels)
+    if len(given) == len(wanted):
+        return [own if size == -1 else size for own, size in zip(given, wanted)]
+    return [1 if size == -1 and place == 0 else size for place, size in enumerate(wanted)]
 
 
 def _binary_column() -> str | None:

@@ -8,33 +8,56 @@ codes"): 401, 404 without a deployment that has weight, 408 past `request_timeou
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Set
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
 
-from aiohttp import web
-from multidict import CIMultiDict, CIMultiDictProxy
+Fields = list[tuple[bytes, bytes, bytes]]
+"""Headers: each with its name in small letters, its name as it was sent, and its value."""
 
-DEPLOYMENT = "azureml-model-deployment"
-REQUEST_ID = "x-request-id"
-CLIENT_REQUEST_ID = "x-ms-client-request-id"
-ERROR_REASON = "ms-azureml-model-error-reason"
-ERROR_STATUS = "ms-azureml-model-error-statuscode"
-MODEL_TIME = "ms-azureml-model-time"
+DEPLOYMENT = b"azureml-model-deployment"
+REQUEST_ID = b"x-request-id"
+CLIENT_REQUEST_ID = b"x-ms-client-request-id"
+ERROR_REASON = b"ms-azureml-model-error-reason"
+ERROR_STATUS = b"ms-azureml-model-error-statuscode"
+MODEL_TIME = b"ms-azureml-model-time"
 
 _HOP_BY_HOP = frozenset(
     {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
     }
 )
 # the key is for the router; a scoring script that logs its headers must not have it. Expect is answered here.
-_NOT_FOR_REPLICAS = _HOP_BY_HOP | {"authorization", "host", "content-length", "expect", REQUEST_ID}
+_NOT_FOR_REPLICAS = _HOP_BY_HOP | {b"authorization", b"host", b"content-length", b"expect", REQUEST_ID}
+# what the router says itself stands once
+_NOT_FOR_CALLERS = _HOP_BY_HOP | {b"content-length", DEPLOYMENT, REQUEST_ID, CLIENT_REQUEST_ID, MODEL_TIME}
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
+class Answer:
+    """What goes back to a caller. `lines` are its headers but those of its length and of the connection."""
+
+    __slots__ = ("body", "close", "lines", "reason", "status")
+
+    def __init__(
+        self, status: int, lines: list[bytes], body: bytes = b"", *, reason: bytes = b"", close: bool = False
+    ) -> None:
+        self.status = status
+        self.reason = reason or _REASONS.get(status, b"")
+        self.lines = lines
+        self.body = body
+        self.close = close
+        """Whether the connection ends with the answer."""
 
 
 class RefusalError(Exception):
@@ -50,38 +73,51 @@ class RefusalError(Exception):
         self.deployment = ""
 
 
-def refused(refusal: RefusalError) -> web.Response:
+def said(status: int, content_type: str, body: bytes) -> Answer:
+    """An answer of the router's own."""
+    return Answer(status, [b"Content-Type: " + content_type.encode(), date()], body)
+
+
+def refused(refusal: RefusalError) -> Answer:
     """The answer to a refused request: JSON with a code and a sentence, as Azure shapes errors."""
     body = {"error": {"code": refusal.code, "message": refusal.message}}
-    headers: dict[str, str] = {}
+    answer = said(refusal.status, "application/json; charset=utf-8", json.dumps(body).encode())
+    answer.close = refusal.close
     if refusal.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+        answer.lines.append(b"WWW-Authenticate: Bearer")
     if refusal.status in (429, 503):
-        headers["Retry-After"] = "1"
-        headers[ERROR_REASON] = "too_many_pending_request" if refusal.status == 429 else "model_not_ready"
-    answer = web.Response(
-        status=refusal.status, body=json.dumps(body).encode(), headers=headers, content_type="application/json"
-    )
-    if refusal.close:
-        answer.force_close()
+        reason = b"too_many_pending_request" if refusal.status == 429 else b"model_not_ready"
+        answer.lines += [b"Retry-After: 1", ERROR_REASON + b": " + reason]
     return answer
 
 
-def for_replica(headers: CIMultiDictProxy[str], request_id: str) -> CIMultiDict[str]:
+def for_replica(fields: Fields, request_id: str) -> list[bytes]:
     """The caller's headers without those that end here, and with the request's id."""
-    kept = _without(headers, _NOT_FOR_REPLICAS)
-    kept[REQUEST_ID] = request_id
-    return kept
+    lines = _without(fields, _NOT_FOR_REPLICAS)
+    lines.append(b"%b: %b" % (REQUEST_ID, request_id.encode()))
+    return lines
 
 
-def from_replica(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    """The replica's headers without those of its connection."""
-    return _without(headers, _HOP_BY_HOP)
+def from_replica(fields: Fields) -> list[bytes]:
+    """The replica's headers without those of its connection and those that the router says itself."""
+    lines = _without(fields, _NOT_FOR_CALLERS)
+    if not any(name == b"date" for name, _, _ in fields):
+        lines.append(date())
+    return lines
 
 
-def _without(headers: CIMultiDictProxy[str], dropped: Iterable[str]) -> CIMultiDict[str]:
-    names = frozenset(dropped)
-    connection = headers.get("Connection")
-    if connection:  # it may name further headers that end here
-        names |= {name.strip().lower() for name in connection.split(",")}
-    return CIMultiDict([(name, value) for name, value in headers.items() if name.lower() not in names])
+def date() -> bytes:
+    """The header Date."""
+    return _date(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    return b"Date: " + formatdate(second, usegmt=True).encode()
+
+
+def _without(fields: Fields, dropped: Set[bytes]) -> list[bytes]:
+    for lower, _, value in fields:
+        if lower == b"connection":  # it may name further headers that end here
+            dropped = dropped | {name.strip() for name in value.lower().split(b",")}
+    return [b"%b: %b" % (name, value) for lower, name, value in fields if lower not in dropped]

@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from aiohttp import web
-
 from mlctl.serving.router.answers import RefusalError
+from mlctl.serving.router.caller import Request
 from mlctl.serving.router.clock import timeout
 
 HELD = 1024 * 1024
 IDLE_SECONDS = 10.0
 """How long a caller may take for the next piece of its body."""
+WHOLE_SECONDS = 20.0
+RATE = 500
+"""What is read ahead may take 20 s and one more for each 500 bytes that came: Apache's default (RequestReadTimeout)."""
 COPIED = 8 * 1024 * 1024
 """Up to this size a body can be copied to a mirrored deployment or kept by a collector."""
 
@@ -24,26 +26,32 @@ COPIED = 8 * 1024 * 1024
 class Body:
     """One request's body. `copy()` gives it whole once it went through, when it was wanted and small enough."""
 
-    def __init__(self, request: web.BaseRequest, limit: int, *, idle: float = IDLE_SECONDS) -> None:
+    def __init__(self, request: Request, limit: int) -> None:
         self._content = request.content
         self._limit = limit
-        self._idle = idle
         self._pieces: list[bytes] = []
         self._kept = True
         self.size = 0
         self.refusal: RefusalError | None = None
-        self.length = request.content_length
-        self.whole = not request.body_exists
+        self.length = request.length
+        self.whole = not request.has_body
         if self.length is not None and self.length > limit:
             raise self._too_large()
 
     async def read_ahead(self) -> None:
-        """Read up to HELD bytes. Raises RefusalError: 408 for a caller that stops, 413 for too much."""
+        """Read up to HELD bytes. Raises RefusalError: 408 for a caller that stops or trickles, 413 for too much."""
+        now = asyncio.get_running_loop().time
+        began = 0.0
         while not self.whole and self.size <= HELD:
+            if not self._content.is_here():
+                began = began or now()
+                if now() - began > WHOLE_SECONDS + self.size / RATE:
+                    message = f"only {self.size} bytes of the body came within {now() - began:.0f} seconds"
+                    raise RefusalError(408, "RequestTimeout", message, close=True)
             piece = await self._next()
             if piece:
                 self._pieces.append(piece)
-            else:
+            if self._content.is_over():
                 self.whole = True
 
     def data(self, *, copy: bool) -> bytes | AsyncIterator[bytes]:
@@ -83,14 +91,14 @@ class Body:
             raise
 
     async def _next(self) -> bytes:
-        if self._content.is_eof():
-            piece = self._content.read_nowait(-1)
+        if self._content.is_here():
+            piece = await self._content.take()
         else:
             try:
-                async with timeout(self._idle):
-                    piece = await self._content.readany()
+                async with timeout(IDLE_SECONDS):
+                    piece = await self._content.take()
             except asyncio.TimeoutError:
-                message = f"the next part of the body did not come within {self._idle:g} seconds"
+                message = f"the next part of the body did not come within {IDLE_SECONDS:g} seconds"
                 raise RefusalError(408, "RequestTimeout", message, close=True) from None
         self.size += len(piece)
         if self.size > self._limit:

@@ -1,4 +1,4 @@
-"""`asyncio.timeout`, which Python 3.10 has not yet; there aiohttp brings the package it was made from."""
+"""`asyncio.timeout`, which Python 3.10 has not yet; the extra `serving` brings the package it was made from there."""
 
 from __future__ import annotations
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import aiohttp
-from aiohttp import web
-
 from mlctl.serving.router import answers
-from mlctl.serving.router.answers import RefusalError
+from mlctl.serving.router.answers import Answer, RefusalError
 from mlctl.serving.router.body import COPIED, Body
+from mlctl.serving.router.caller import Request
 from mlctl.serving.router.exchange import Exchange
 from mlctl.serving.router.lanes import Lanes, Replica
-from mlctl.serving.router.upstream import Data, Head, NotConnectedError, Response, Upstream
+from mlctl.serving.router.upstream import BrokenError, Data, Head, NotConnectedError, Response, Upstream
 
 _WHOLE = 1024 * 1024
 """An answer up to this size is read before it is passed on, so that a replica that breaks gives a clean 502."""
@@ -35,7 +33,7 @@ async def ask(
     """Send the request to a replica; the caller gives the replica back with `lanes.leave`.
 
     Waits for a free replica until the loop's time `until`. Raises RefusalError, LeftError and, once something was sent,
-    aiohttp's ClientError.
+    BrokenError.
     """
     now = asyncio.get_running_loop().time
     again = False
@@ -62,49 +60,48 @@ async def ask(
             return replica, response
 
 
-async def relay(request: web.BaseRequest, response: Response, exchange: Exchange, *, copy: bool) -> web.StreamResponse:
-    """Pass the replica's answer on to the caller; with `copy` its body is left in `exchange.copy`."""
-    headers = answers.from_replica(response.headers)
-    exchange.stamp(headers)
-    headers[answers.MODEL_TIME] = str(round(exchange.model * 1000))
-    exchange.status = response.status
-    reason: str | None = response.reason
+async def relay(request: Request, response: Response, exchange: Exchange, *, copy: bool) -> Answer | None:
+    """The replica's answer as the caller gets it; None when it went through already, as what is large does.
+
+    With `copy` its body is left in `exchange.copy`.
+    """
+    answer = Answer(response.status, answers.from_replica(response.fields), reason=response.reason)
     if response.status != 200:
-        headers[answers.ERROR_REASON] = "model_error"
-        headers[answers.ERROR_STATUS] = str(response.status)
-        exchange.status, reason = 424, None
+        reason = b"%b: model_error" % answers.ERROR_REASON
+        answer = Answer(424, [*answer.lines, reason, b"%b: %d" % (answers.ERROR_STATUS, response.status)])
         exchange.reason = "ModelError"
+    exchange.stamp(answer)
+    answer.lines.append(b"%b: %d" % (answers.MODEL_TIME, round(exchange.model * 1000)))
+    exchange.status = answer.status
     length = response.length
     if request.method != "HEAD" and length is not None and length <= _WHOLE:
-        data = await response.content.read()
-        exchange.bytes_out = len(data)
-        exchange.copy = data if copy else None
-        headers.pop("Content-Length", None)
-        return web.Response(status=exchange.status, reason=reason, body=data, headers=headers)
-    answer = web.StreamResponse(status=exchange.status, reason=reason, headers=headers)
-    exchange.answer = answer
-    await answer.prepare(request)
-    await _stream(response, answer, exchange, copy=copy)
-    return answer
+        answer.body = await response.content.read()
+        exchange.bytes_out = len(answer.body)
+        exchange.copy = answer.body if copy else None
+        return answer
+    exchange.begun = True
+    request.caller.begin(request, answer, length)
+    await _stream(request, response, exchange, copy=copy)
+    return None
 
 
-async def _stream(response: Response, answer: web.StreamResponse, exchange: Exchange, *, copy: bool) -> None:
+async def _stream(request: Request, response: Response, exchange: Exchange, *, copy: bool) -> None:
     pieces: list[bytes] = []
-    async for piece in response.content.iter_any():
+    while piece := await response.content.take():
         exchange.bytes_out += len(piece)
         copy = copy and exchange.bytes_out <= COPIED
         if copy:
             pieces.append(piece)
-        await answer.write(piece)
+        await request.caller.pass_on(piece)
     if copy:
         exchange.copy = b"".join(pieces)
-    await answer.write_eof()
+    request.caller.end()
 
 
-def broken(error: aiohttp.ClientError, body: Body, exchange: Exchange) -> RefusalError:
+def broken(error: BrokenError, body: Body, exchange: Exchange) -> RefusalError:
     """Why a request that was sent got no answer: the caller's body failed, or the replica ended the connection."""
     if body.refusal is not None:
         return body.refusal
-    exchange.error = f"{type(error).__name__}: {error}"[:300]
+    exchange.error = str(error)[:300]
     message = f"the replica of deployment {exchange.deployment} ended the connection before it answered"
     return RefusalError(502, "ReplicaBroke", message, close=not body.whole)

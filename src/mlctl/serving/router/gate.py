@@ -8,24 +8,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import aiohttp
-from aiohttp import web
-
 from mlctl.serving import keys
 from mlctl.serving.keys import Keys
 from mlctl.serving.router import answers
-from mlctl.serving.router.answers import RefusalError, refused
+from mlctl.serving.router.answers import Answer, RefusalError, refused, said
 from mlctl.serving.router.body import Body
+from mlctl.serving.router.caller import Request
 from mlctl.serving.router.clock import timeout
 from mlctl.serving.router.collector import Collectors
-from mlctl.serving.router.exchange import Exchange, opened
+from mlctl.serving.router.exchange import Exchange, new_id, opened
 from mlctl.serving.router.forward import ask, broken, relay
 from mlctl.serving.router.journal import Journal
 from mlctl.serving.router.lanes import Lanes, LeftError
 from mlctl.serving.router.metrics import CONTENT_TYPE, Metrics
 from mlctl.serving.router.mirror import Mirror
 from mlctl.serving.router.table import Table
-from mlctl.serving.router.upstream import Data, Head, Upstream
+from mlctl.serving.router.upstream import BrokenError, Data, Head, Upstream
 
 _HEALTHY = b"Healthy"
 """What Azure ML's scoring server says."""
@@ -53,10 +51,11 @@ class Gate:
         self._say = say
         self._now = asyncio.get_running_loop().time
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: Request) -> None:
         """The whole of one request; never raises, but when the caller is gone. Liveness probes leave no line."""
-        if request.rel_url.raw_path == "/" and request.method in ("GET", "HEAD"):
-            return self._last(web.Response(body=_HEALTHY, content_type="text/plain"))
+        if request.path == "/" and request.method in ("GET", "HEAD"):
+            self._send(request, said(200, "text/plain", _HEALTHY))
+            return
         exchange = opened(request, self._now())
         try:
             answer = await self._answer(request, exchange)
@@ -72,20 +71,27 @@ class Gate:
             failure = RefusalError(500, "InternalError", "the router failed", close=True)
             answer = self._refused(request, failure, exchange)
         self._write_down(exchange)
-        return self._last(answer)
+        if answer is not None:
+            self._send(request, answer)
 
-    async def _answer(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
-        path = request.rel_url.raw_path
+    def refuse(self, client: str, refusal: RefusalError) -> Answer:
+        """The answer to what never became a request, and its line in the log."""
+        exchange = Exchange("", "", client, new_id(), "", self._now())
+        answer = self._refusal(refusal, exchange)
+        self._write_down(exchange)
+        return answer
+
+    async def _answer(self, request: Request, exchange: Exchange) -> Answer | None:
+        path = request.path
         if path == "/metrics" and request.method == "GET":
             return self._metrics(request, exchange)
         self._admit(request)
         body = Body(request, self.table.routes.max_body_bytes)
-        wanted = request.headers.get(answers.DEPLOYMENT)
+        wanted = request.header(answers.DEPLOYMENT)
         lanes = self.table.choose(path, wanted)
         exchange.deployment = lanes.deployment.name
-        if request.headers.get("Expect", "").lower() == "100-continue":
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0
+        if (request.header(b"expect") or "").lower() == "100-continue":
+            request.caller.go_on()
         await body.read_ahead()
         while True:
             try:
@@ -94,7 +100,7 @@ class Gate:
                 lanes = self.table.choose(path, wanted)
                 exchange.deployment = lanes.deployment.name
 
-    async def _forward(self, trip: _Trip, lanes: Lanes) -> web.StreamResponse:
+    async def _forward(self, trip: _Trip, lanes: Lanes) -> Answer | None:
         deployment, exchange, body = lanes.deployment, trip.exchange, trip.body
         mirrors = self.table.mirrors(exchange.path, deployment.name) if trip.mirrored else []
         collected = self.table.collects(deployment.name)
@@ -111,12 +117,11 @@ class Gate:
         for lane in mirrors:
             self.mirror.offer(lane, head, body.copy(), exchange)
         if collected and deployment.collector is not None:
-            self.collectors.keep(deployment, self.table.routes.endpoint, trip.request.content_type, exchange, body)
+            kind = (trip.request.header(b"content-type") or "application/octet-stream").partition(";")[0].strip()
+            self.collectors.keep(deployment, self.table.routes.endpoint, kind, exchange, body)
         return answer
 
-    async def _through(
-        self, trip: _Trip, lanes: Lanes, head: Head, *, kept: bool, collected: bool
-    ) -> web.StreamResponse:
+    async def _through(self, trip: _Trip, lanes: Lanes, head: Head, *, kept: bool, collected: bool) -> Answer | None:
         until = self._now() + lanes.deployment.max_queue_wait_ms / 1000
 
         def data() -> Data:
@@ -129,18 +134,16 @@ class Gate:
             finally:
                 response.close()
                 lanes.leave(replica)
-        except aiohttp.ClientError as error:
+        except BrokenError as error:
             raise broken(error, trip.body, trip.exchange) from None
 
-    def _admit(self, request: web.BaseRequest) -> None:
-        why = keys.refusal(
-            request.headers.get("Authorization"), self.keys, self.table.routes.auth_mode, now=time.time()
-        )
+    def _admit(self, request: Request) -> None:
+        why = keys.refusal(request.header(b"authorization"), self.keys, self.table.routes.auth_mode, now=time.time())
         if why is not None:
-            raise RefusalError(401, "Unauthorized", why, close=request.body_exists)
+            raise RefusalError(401, "Unauthorized", why)
 
-    def _metrics(self, request: web.BaseRequest, exchange: Exchange) -> web.Response:
-        if not _is_loopback(request.remote):
+    def _metrics(self, request: Request, exchange: Exchange) -> Answer:
+        if not _is_loopback(request.client):
             self._admit(request)
         lanes = self.table.lanes
         text = self.metrics.text(
@@ -151,24 +154,24 @@ class Gate:
             }
         )
         exchange.status = 200
-        return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+        return said(200, CONTENT_TYPE, text.encode())
 
-    def _last(self, answer: web.StreamResponse) -> web.StreamResponse:
-        if self.draining and not answer.prepared:
-            answer.force_close()
-        return answer
+    def _send(self, request: Request, answer: Answer) -> None:
+        answer.close = answer.close or self.draining
+        request.caller.send(request, answer)
 
-    def _refused(self, request: web.BaseRequest, refusal: RefusalError, exchange: Exchange) -> web.StreamResponse:
-        exchange.reason = refusal.code
-        if exchange.answer is not None:
+    def _refused(self, request: Request, refusal: RefusalError, exchange: Exchange) -> Answer | None:
+        if exchange.begun:
             # part of an answer is out already: what is left is to end the connection, so that nobody takes it for whole
-            if request.transport is not None:
-                request.transport.abort()
-            return exchange.answer
+            exchange.reason = refusal.code
+            request.caller.abort()
+            return None
+        return self._refusal(refusal, exchange)
+
+    def _refusal(self, refusal: RefusalError, exchange: Exchange) -> Answer:
         answer = refused(refusal)
-        exchange.status = refusal.status
-        exchange.bytes_out = len(answer.body) if isinstance(answer.body, bytes) else 0
-        exchange.stamp(answer.headers)
+        exchange.status, exchange.reason, exchange.bytes_out = refusal.status, refusal.code, len(answer.body)
+        exchange.stamp(answer)
         return answer
 
     def _write_down(self, exchange: Exchange) -> None:
@@ -181,22 +184,21 @@ class Gate:
 class _Trip:
     """What goes along with one request. `mirrored`: the weights chose its deployment, so it may be copied."""
 
-    request: web.BaseRequest
+    request: Request
     exchange: Exchange
     body: Body
     mirrored: bool
 
 
 def _head(trip: _Trip, lanes: Lanes) -> Head:
-    request = trip.request
-    headers = answers.for_replica(request.headers, trip.exchange.request_id)
-    if not trip.body.whole and trip.body.length is not None:
-        headers["Content-Length"] = str(trip.body.length)
-    url = request.rel_url
-    target = lanes.deployment.path_for(url.raw_path) or url.raw_path
-    if url.raw_query_string:
-        target += "?" + url.raw_query_string
-    return Head(request.method, target, headers)
+    request, body = trip.request, trip.body
+    path, _, query = request.target.partition(b"?")
+    own = lanes.deployment.path_for(request.path)
+    if own is not None:
+        path = own.encode("utf-8", "surrogateescape")
+    target = path + b"?" + query if query else path
+    lines = answers.for_replica(request.fields, trip.exchange.request_id)
+    return Head(request.method, target, lines, None if body.whole else body.length)
 
 
 def _is_loopback(address: str | None) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 FILE = "access.log"
 FILE_BYTES = 16 * 1024 * 1024
 OLD_FILES = 4
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Journal:
@@ -29,7 +30,7 @@ class Journal:
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Append one line."""
-        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        line = _encode(record).encode() + b"\n"
         try:
             if self._size + len(line) > self._file_bytes:
                 self._rotate()

@@ -11,8 +11,6 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-import aiohttp
-
 from mlctl.serving.router.answers import RefusalError
 from mlctl.serving.router.clock import timeout
 from mlctl.serving.router.exchange import Exchange
@@ -20,7 +18,7 @@ from mlctl.serving.router.forward import ask
 from mlctl.serving.router.journal import Journal
 from mlctl.serving.router.lanes import Lanes, LeftError
 from mlctl.serving.router.metrics import Metrics
-from mlctl.serving.router.upstream import Head, Upstream
+from mlctl.serving.router.upstream import BrokenError, Head, Upstream
 
 QUEUED = 100
 QUEUED_BYTES = 64 * 1024 * 1024
@@ -54,11 +52,9 @@ class Mirror:
         if len(queue) >= QUEUED or self._bytes + len(body) > QUEUED_BYTES:
             self._metrics.dropped(name, "mirror", "queue_full")
             return
-        headers = head.headers.copy()
-        headers.popall("Content-Length", None)
         target = lanes.deployment.path_for(live.path) or live.path
-        query = head.target.partition("?")[1:]
-        copied = Head(head.method, target + "".join(query), headers)
+        query = head.target.partition(b"?")[1:]
+        copied = Head(head.method, target.encode("utf-8", "surrogateescape") + b"".join(query), head.lines)
         queue.append(_Copy(copied, body, _mirrored(live, name)))
         self._bytes += len(body)
         senders = self._senders.setdefault(name, set())
@@ -91,7 +87,7 @@ class Mirror:
                     self._upstream, lanes, one.head, lambda: one.body or None, exchange=exchange, until=until
                 )
                 try:
-                    async for piece in response.content.iter_any():
+                    while piece := await response.content.take():
                         exchange.bytes_out += len(piece)
                 finally:
                     response.close()
@@ -102,8 +98,8 @@ class Mirror:
             exchange.status, exchange.reason = 408, "RequestTimeout"
         except RefusalError as refusal:
             exchange.status, exchange.reason = refusal.status, refusal.code
-        except aiohttp.ClientError as error:
-            exchange.status, exchange.reason, exchange.error = 502, "ReplicaBroke", type(error).__name__
+        except BrokenError as error:
+            exchange.status, exchange.reason, exchange.error = 502, "ReplicaBroke", str(error)[:300]
         except LeftError:
             self._metrics.dropped(exchange.deployment, "mirror", "deployment_left")
             return

@@ -7,17 +7,16 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-
-from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
 from mlctl.errors import MlctlError
 from mlctl.serving import keys as keys_file
 from mlctl.serving import routes as routes_file
 from mlctl.serving.keys import Keys
+from mlctl.serving.port import Predecessor
 from mlctl.serving.router import listener
+from mlctl.serving.router.caller import Callers
 from mlctl.serving.router.gate import Gate
 from mlctl.serving.router.journal import FILE as JOURNAL
 from mlctl.serving.router.journal import Journal
@@ -25,9 +24,6 @@ from mlctl.serving.router.table import Table
 from mlctl.serving.router.upstream import Upstream
 from mlctl.serving.routes import RouterState, Routes
 
-HEAD_SECONDS = 10.0
-"""How long a new connection may take for the head of its first request."""
-IDLE_SECONDS = 75.0
 _LOOK_SECONDS = 0.05
 _HANDED_OVER_SECONDS = 15.0
 """How long a caller's open connection may stay idle after a hand-over, to be answered once more and closed with it."""
@@ -54,18 +50,16 @@ class Service:
         """Stop accepting, finish what is there, end."""
         self._stop.set()
 
-    async def run(
-        self, listening: socket.socket, predecessor: listener.Predecessor | None, ready: Callable[[], None]
-    ) -> None:
+    async def run(self, listening: socket.socket, predecessor: Predecessor | None, ready: Callable[[], None]) -> None:
         """Serve on `listening`, which is closed at the end; `ready` is called once requests are answered."""
         loop = asyncio.get_running_loop()
         journal = Journal(self._folder / JOURNAL)
         upstream = Upstream()
         self._table = Table(self._routes, loop.time)
         gate = Gate(self._table, self._keys, upstream, journal, self._say)
-        server = _Server(gate.handle)
+        callers = Callers(gate.handle, gate.refuse)
         listening.setblocking(False)
-        sockets = await loop.create_server(server, sock=listening, backlog=1024)
+        sockets = await loop.create_server(callers.connected, sock=listening, backlog=1024)
         host, port = listening.getsockname()[:2]
         door = loop.create_task(listener.hand_over(listening, self._take_leave))
         await asyncio.sleep(0)  # the door is there before anybody is told
@@ -73,11 +67,11 @@ class Service:
         if predecessor is not None:
             predecessor.release()
         ready()
-        await self._follow(gate, upstream, host, port, door)
+        await self._follow(gate, upstream, callers, (host, port), door)
         door.cancel()
         sockets.close()
         gate.draining = True
-        await self._drain(server)
+        await self._drain(callers)
         gate.mirror.close()
         gate.collectors.close()
         upstream.close()
@@ -90,7 +84,9 @@ class Service:
         self._succeeded = True
         self._stop.set()
 
-    async def _follow(self, gate: Gate, upstream: Upstream, host: str, port: int, door: asyncio.Task[None]) -> None:
+    async def _follow(
+        self, gate: Gate, upstream: Upstream, callers: Callers, at: tuple[str, int], door: asyncio.Task[None]
+    ) -> None:
         for name in (routes_file.FILE, keys_file.FILE):
             self._changed(name)
         while not self._stop.is_set():
@@ -100,8 +96,9 @@ class Service:
                 self._reload(lambda: self._table.follow(routes_file.load_routes(self._folder)))
             if self._changed(keys_file.FILE):
                 self._reload(lambda: setattr(gate, "keys", keys_file.load_keys(self._folder)))
-            self._tell(host, port)
+            self._tell(*at)
             upstream.sweep()
+            callers.sweep()
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), _LOOK_SECONDS)
 
@@ -131,59 +128,17 @@ class Service:
             except OSError as error:
                 self._say(f"{routes_file.STATE_FILE} cannot be written: {error.strerror}")
 
-    async def _drain(self, server: _Server) -> None:
+    async def _drain(self, callers: Callers) -> None:
         # answers from here on close their connections; an idle one may be about to send its next request
         now = asyncio.get_running_loop().time
         quiet = _HANDED_OVER_SECONDS if self._succeeded else _ENDING_SECONDS
         until, last = now() + quiet, now() + _DRAIN_SECONDS
-        while server.connections and now() < last:
-            if server.busy:
+        while callers.open and now() < last:
+            if callers.busy:
                 until = max(until, now() + _LOOK_SECONDS)
             elif now() >= until:
                 break
+            callers.sweep()
             await asyncio.sleep(_LOOK_SECONDS / 2)
-        await server.shutdown(0)
-
-
-class _Server(web.Server):
-    """aiohttp's low-level server, with a limit for the first head and a count of requests that are being answered."""
-
-    def __init__(self, handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
-        super().__init__(
-            self._handle,
-            handler_cancellation=True,
-            keepalive_timeout=IDLE_SECONDS,
-            auto_decompress=False,
-            access_log=None,
-        )
-        self._answer = handle
-        self._fresh: dict[RequestHandler, asyncio.TimerHandle] = {}
-        self.busy = 0
-
-    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        """aiohttp tells of a new connection."""
-        super().connection_made(handler, transport)
-        self._fresh[handler] = asyncio.get_running_loop().call_later(HEAD_SECONDS, self._too_slow, handler, transport)
-
-    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
-        """aiohttp tells of the end of a connection."""
-        self._known(handler)
-        super().connection_lost(handler, exc)
-
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        self._known(request.protocol)
-        self.busy += 1
-        try:
-            return await self._answer(request)
-        finally:
-            self.busy -= 1
-
-    def _known(self, handler: RequestHandler) -> None:
-        timer = self._fresh.pop(handler, None)
-        if timer is not None:
-            timer.cancel()
-
-    def _too_slow(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        self._fresh.pop(handler, None)
-        transport.write(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-        transport.close()
+        callers.close()
+        await asyncio.sleep(0)

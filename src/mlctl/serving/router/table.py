@@ -85,7 +85,7 @@ class Table:
         lanes = self.lanes.get(wanted)
         if lanes is None:
             names = ", ".join(sorted(self.lanes)) or "none"
-            message = f"the header {DEPLOYMENT} names {wanted[:64]!r}; the endpoint's deployments are: {names}"
+            message = f"the header {DEPLOYMENT.decode()} names {wanted[:64]!r}; the endpoint's deployments are: {names}"
             raise RefusalError(404, "DeploymentNotFound", message)
         if lanes.deployment.path_for(path) is None:
             raise RefusalError(404, "NotFound", f"deployment {wanted} does not answer {path[:200]}")

@@ -1,8 +1,7 @@
 """Connections to replicas: kept open and used again, or opened anew where a server closes them.
 
-Azure ML's scoring server closes each connection after its answer, so opening one is half of what a request costs here.
-aiohttp's client does much that a router has no use for (cookies, redirects, names with several addresses, proxies):
-this one writes the request itself and leaves the reading of answers to aiohttp's protocol and its parser.
+Azure ML's scoring server closes each connection after its answer unless it is told otherwise, so opening one is half of
+what a request costs here. Requests are written as they are; answers are read by llhttp, as callers' requests are.
 """
 
 from __future__ import annotations
@@ -10,16 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlsplit
 
-import aiohttp
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.streams import StreamReader
-from multidict import CIMultiDict, CIMultiDictProxy
+import httptools
 
-from mlctl.serving.router.answers import RefusalError
+from mlctl.serving.router.answers import Fields, RefusalError
 from mlctl.serving.router.clock import timeout
+from mlctl.serving.router.flow import Content, Outlet
 
 CONNECT_SECONDS = 2.0
 # shorter than the 2 s after which gunicorn closes idle connections: a request never meets a closing one
@@ -33,16 +30,21 @@ class NotConnectedError(Exception):
     """The replica took no connection: nothing was sent."""
 
 
+class BrokenError(Exception):
+    """The connection broke, or what came is no HTTP, after a part of the request was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """What goes before the body: `target` is path and query as they were sent, or the deployment's own path.
 
-    `headers` has a Content-Length only for a body that is streamed and whose size is known.
+    `lines` are headers without the length; `length` is that of a body that is streamed, when it is known.
     """
 
     method: str
-    target: str
-    headers: CIMultiDict[str]
+    target: bytes
+    lines: list[bytes]
+    length: int | None = None
 
 
 class Upstream:
@@ -50,18 +52,16 @@ class Upstream:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._idle: dict[str, list[tuple[ResponseHandler, float]]] = {}
+        self._idle: dict[str, list[tuple[Line, float]]] = {}
 
     async def send(self, url: str, head: Head, data: Data) -> Response:
         """Send a request to the server at `url`; the caller closes the response.
 
-        Raises NotConnectedError when nothing was sent, aiohttp's ClientError when the connection broke later.
+        Raises NotConnectedError when nothing was sent, BrokenError when the connection broke later.
         """
         written = _written(url, head, data)
-        protocol = self._take(url)
-        if protocol is None:  # not `or`: an idle one is falsy, as a queue without messages
-            protocol = await self._connected(url)
-        response = Response(self, url, protocol)
+        line = self._take(url) or await self._connected(url)
+        response = Response(self, url, line)
         try:
             await response.start(head, written, data)
         except BaseException:
@@ -69,126 +69,232 @@ class Upstream:
             raise
         return response
 
-    def give_back(self, url: str, protocol: ResponseHandler) -> None:
+    def give_back(self, url: str, line: Line) -> None:
         """Keep a connection for the next request to `url`."""
-        self._idle.setdefault(url, []).append((protocol, self._loop.time()))
+        self._idle.setdefault(url, []).append((line, self._loop.time()))
 
     def sweep(self) -> None:
         """Close what was idle for too long."""
         oldest = self._loop.time() - IDLE_SECONDS
-        for url, connections in list(self._idle.items()):
-            for protocol, since in connections:
+        for url, lines in list(self._idle.items()):
+            for line, since in lines:
                 if since < oldest:
-                    protocol.close()
-            self._idle[url] = [one for one in connections if one[1] >= oldest]
+                    line.close()
+            self._idle[url] = [one for one in lines if one[1] >= oldest]
             if not self._idle[url]:
                 del self._idle[url]
 
     def close(self) -> None:
         """Close everything that is idle."""
-        for connections in self._idle.values():
-            for protocol, _ in connections:
-                protocol.close()
+        for lines in self._idle.values():
+            for line, _ in lines:
+                line.close()
         self._idle.clear()
 
-    def _take(self, url: str) -> ResponseHandler | None:
-        connections = self._idle.get(url)
-        while connections:
-            protocol, since = connections.pop()
-            if protocol.is_connected() and not protocol.should_close and since >= self._loop.time() - IDLE_SECONDS:
-                return protocol
-            protocol.close()
+    def _take(self, url: str) -> Line | None:
+        lines = self._idle.get(url)
+        while lines:
+            line, since = lines.pop()
+            if line.is_free() and since >= self._loop.time() - IDLE_SECONDS:
+                return line
+            line.close()
         return None
 
-    async def _connected(self, url: str) -> ResponseHandler:
+    async def _connected(self, url: str) -> Line:
         parts = urlsplit(url)
         try:
             async with timeout(CONNECT_SECONDS):
-                _, protocol = await self._loop.create_connection(
-                    lambda: ResponseHandler(self._loop), parts.hostname or "", parts.port or 80
+                _, line = await self._loop.create_connection(
+                    lambda: Line(self._loop), parts.hostname or "", parts.port or 80
                 )
         except (OSError, asyncio.TimeoutError) as error:
             raise NotConnectedError(str(error)) from error
-        return protocol
+        return line
+
+
+class Line(asyncio.Protocol):
+    """One connection to a replica: one request at a time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._parser = httptools.HttpResponseParser(self)
+        self._asked: asyncio.Future[None] | None = None
+        self._bodiless = False
+        self._lost = False
+        self._keeps = True
+        self.outlet = Outlet(loop)
+        self.transport: asyncio.Transport
+        self.status = 0
+        self.reason = b""
+        self.fields: Fields = []
+        self.known: dict[bytes, bytes] = {}
+        self.content: Content
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The replica took the connection."""
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone; where an answer told no length, this is its end."""
+        self._lost = True
+        self.outlet.lose()
+        if self.status and b"content-length" not in self.known and b"transfer-encoding" not in self.known:
+            self.content.finish()
+        self.fail(exc or ConnectionResetError("the connection ended"))
+
+    def pause_writing(self) -> None:
+        """The replica takes no more for now."""
+        self.outlet.pause()
+
+    def resume_writing(self) -> None:
+        """It takes more."""
+        self.outlet.resume()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._keeps = False
+            self.fail(ValueError(f"the answer is no HTTP: {error}"))
+
+    def on_message_begin(self) -> None:
+        """An answer begins."""
+        self.status, self.reason, self.fields, self.known = 0, b"", [], {}
+        if self._asked is None:  # nobody asked
+            self.close()
+
+    def on_status(self, reason: bytes) -> None:
+        """A part of the words after the status."""
+        self.reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer, which is passed over."""
+        if not self.status:
+            lower = name.lower()
+            self.fields.append((lower, name, value))
+            self.known.setdefault(lower, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is here; a status below 200 only announces another one."""
+        status = self._parser.get_status_code()
+        if status < 200 or self._asked is None or self._asked.done():
+            return
+        self.status = status
+        self.content = Content(self._loop, self.transport)
+        if self._bodiless:
+            self._keeps = False  # the parser waits for a body that will not come
+            self.content.finish()
+        self._asked.set_result(None)
+
+    def on_body(self, piece: bytes) -> None:
+        """A piece of the body."""
+        if self.status and not self._bodiless:
+            self.content.feed(piece)
+
+    def on_message_complete(self) -> None:
+        """The answer is whole."""
+        if self.status:
+            self._keeps = self._keeps and self._parser.should_keep_alive()
+            self.content.finish()
+
+    async def ask(self, *, bodiless: bool) -> None:
+        """Wait for the head of the answer to what was written. Raises BrokenError."""
+        if self._lost:
+            raise BrokenError("the connection ended")
+        self._bodiless = bodiless
+        self._asked = self._loop.create_future()
+        await self._asked
+
+    def release(self) -> None:
+        """The answer was taken."""
+        self._asked = None
+
+    def fail(self, error: Exception) -> None:
+        """What was asked for will not come."""
+        broken = BrokenError(f"{type(error).__name__}: {error}")
+        if self._asked is not None and not self._asked.done():
+            self._asked.set_exception(broken)
+        elif self.status:
+            self.content.fail(broken)
+
+    def is_free(self) -> bool:
+        """Whether the next request can go out on it."""
+        return self._keeps and not self._lost and not self.transport.is_closing()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._keeps = False
+        self.transport.close()
 
 
 class Response:
     """The answer of a replica. `content` is its body as it comes, `length` its size when it was told."""
 
-    def __init__(self, upstream: Upstream, url: str, protocol: ResponseHandler) -> None:
+    def __init__(self, upstream: Upstream, url: str, line: Line) -> None:
         self._upstream = upstream
         self._url = url
-        self._protocol = protocol
+        self._line = line
         self._upload: asyncio.Task[None] | None = None
         self.status = 0
-        self.reason = ""
-        self.headers: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
-        self.content: StreamReader
+        self.reason = b""
+        self.fields: Fields = []
+        self.content: Content
         self.length: int | None = None
 
     async def start(self, head: Head, written: bytes, data: Data) -> None:
         """Send the request and read the answer's head."""
-        protocol = self._protocol
-        protocol.set_response_params(skip_payload=head.method == "HEAD", read_until_eof=True, auto_decompress=False)
-        transport = protocol.transport
-        if transport is None:
-            raise aiohttp.ServerDisconnectedError
+        line = self._line
         if data is None or isinstance(data, bytes):
-            transport.write(written + data if data else written)
+            line.transport.write(written + data if data else written)
         else:
-            transport.write(written)
-            chunked = "Content-Length" not in head.headers
-            self._upload = asyncio.ensure_future(_upload(protocol, data, chunked=chunked))
+            line.transport.write(written)
+            self._upload = asyncio.ensure_future(_upload(line, data, chunked=head.length is None))
             self._upload.add_done_callback(self._uploaded)
-        while True:
-            try:
-                message, self.content = await protocol.read()
-            except HttpProcessingError as error:
-                raise aiohttp.ClientPayloadError(f"the answer is no HTTP: {error.message}") from error
-            if message.code >= 200 or message.code == 101:  # others only announce
-                break
-        self.status, self.reason, self.headers = message.code, message.reason, message.headers
-        told = message.headers.get("Content-Length")
-        self.length = int(told) if told is not None and told.isdigit() else None
+        await line.ask(bodiless=head.method == "HEAD")
+        self.status, self.reason, self.fields, self.content = line.status, line.reason, line.fields, line.content
+        told = line.known.get(b"content-length")
+        self.length = int(told) if told is not None else None
 
     def close(self) -> None:
         """The caller has what it wants; the connection is kept when it is at the end of the answer."""
         uploaded = self._upload is None or (self._upload.done() and not self._upload.cancelled())
         if self._upload is not None and not self._upload.done():
             self._upload.cancel()
-        if uploaded and self.status and self._protocol.is_connected() and not self._protocol.should_close:
-            self._upstream.give_back(self._url, self._protocol)
+        self._line.release()
+        if uploaded and self.status and self.content.whole and self._line.is_free():
+            self._upstream.give_back(self._url, self._line)
         else:
-            self._protocol.close()
+            self._line.close()
 
     def _uploaded(self, task: asyncio.Task[None]) -> None:
         # whoever reads the answer learns that it will not come
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._protocol.set_exception(aiohttp.ClientConnectionError(f"the body broke off: {error}"))
+            self._line.fail(ConnectionError(f"the body broke off: {error}"))
 
 
-async def _upload(protocol: ResponseHandler, data: AsyncIterator[bytes], *, chunked: bool) -> None:
+async def _upload(line: Line, data: AsyncIterator[bytes], *, chunked: bool) -> None:
     async for piece in data:
-        if protocol.transport is None:
-            return
-        protocol.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-        await protocol._drain_helper()  # the flow control that aiohttp's own writer uses
-    if chunked and protocol.transport is not None:
-        protocol.transport.write(b"0\r\n\r\n")
+        line.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+        await line.outlet.drained()
+    if chunked:
+        line.transport.write(b"0\r\n\r\n")
 
 
 def _written(url: str, head: Head, data: Data) -> bytes:
-    lines = [f"{head.method} {head.target} HTTP/1.1\r\nHost: {url.partition('//')[2]}"]
-    lines += [f"{name}: {value}" for name, value in head.headers.items()]
+    first = b"%b %b HTTP/1.1\r\nHost: %b" % (head.method.encode(), head.target, url.partition("//")[2].encode())
+    lines = [first, *head.lines]
     if isinstance(data, bytes):
-        lines.append(f"Content-Length: {len(data)}")
+        lines.append(b"Content-Length: %d" % len(data))
     elif data is None:
         if head.method not in _BODILESS:
-            lines.append("Content-Length: 0")
-    elif "Content-Length" not in head.headers:
-        lines.append("Transfer-Encoding: chunked")
-    text = "\r\n".join(lines)
+            lines.append(b"Content-Length: 0")
+    elif head.length is not None:
+        lines.append(b"Content-Length: %d" % head.length)
+    else:
+        lines.append(b"Transfer-Encoding: chunked")
+    text = b"\r\n".join(lines)
     # the parser lets no line break through; were there one all the same, it would be a second request
-    if text.count("\n") != len(lines) or text.count("\r") != len(lines) or "\0" in text:
+    if text.count(b"\n") != len(lines) or text.count(b"\r") != len(lines) or b"\0" in text:
         raise RefusalError(400, "BadRequest", "the request's head has a line break where none may be", close=True)
-    return f"{text}\r\n\r\n".encode("utf-8", "surrogateescape")
+    return text + b"\r\n\r\n"

@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from mlctl.backends.docker import serve
 from mlctl.backends.docker.runner import EngineKind
 from mlctl.backends.docker.serve import container_name, plan_deployment
+from mlctl.backends.served.generations import watch_of
 from mlctl.backends.served.layout import GenerationFolder
 from mlctl.entities.environment import Environment, Requirements
 from mlctl.entities.online_deployment import ModelFiles, OnlineDeployment, Route
 from mlctl.environments.resolution import ResolvedEnvironment
-from mlctl.errors import UnsupportedError
 from mlctl.settings import load
 
 SERVER = "azureml-inference-server-http"
@@ -93,11 +91,20 @@ def test_a_container_of_its_own_runs_as_it_is(tmp_path: Path) -> None:
     assert not {"Entrypoint", "Cmd", "User", "WorkingDir"} & request.keys()
     assert "AZUREML_MODEL_DIR=/var/models/flowers/3" in request["Env"]
     assert request["ExposedPorts"] == {"8501/tcp": {}}
-    with pytest.raises(UnsupportedError, match="8501, 9000"):
-        planned(
-            ResolvedEnvironment(Requirements(), image="tensorflow/serving:2.14"),
-            routes={**routes, "liveness": Route("/up", 9000)},
-        )
+
+
+def test_routes_on_ports_of_their_own(tmp_path: Path) -> None:
+    routes = {"liveness": Route("/live", 9000), "scoring": Route("/predict", 8501), "readiness": Route("/up", 9001)}
+    resolved = ResolvedEnvironment(Requirements(), image="tensorflow/serving:2.14")
+    plan = planned(resolved, routes=routes, code=None, script=None, document={})
+    assert (plan["port"], plan["probe_ports"]) == (8501, {"liveness": 9000, "readiness": 9001})
+    request = request_of(plan, tmp_path, script=None)
+    assert request["ExposedPorts"] == {"8501/tcp": {}, "9000/tcp": {}, "9001/tcp": {}}
+    watch = watch_of(plan)
+    assert (watch.readiness_path, watch.readiness_port) == ("/up", "9001")
+    assert (watch.liveness_path, watch.liveness_port) == ("/live", "9000")
+    alone = planned(resolved, routes={"readiness": Route("/up", 8080)}, code=None, script=None, document={})
+    assert (alone["port"], alone["probe_ports"]) == (8080, {})
 
 
 def test_names_tell_generations_replicas_and_workspaces_apart() -> None:
@@ -107,3 +114,10 @@ def test_names_tell_generations_replicas_and_workspaces_apart() -> None:
     }  # fmt: skip
     assert len(names) == 8
     assert all(name.startswith("iris.blue.") for name in names)
+
+
+def test_the_engines_own_log_of_a_container_has_a_limit(tmp_path: Path) -> None:
+    settings = load(environ={"MLCTL_HOME": str(tmp_path), "MLCTL_ENDPOINTS_LOG_MEGABYTES": "5"}, cwd=tmp_path)
+    found = serve._log_options(settings, "json-file")
+    assert found == {"LogConfig": {"Type": "json-file", "Config": {"max-size": "5000000", "max-file": "3"}}}
+    assert serve._log_options(settings, "journald") == {}

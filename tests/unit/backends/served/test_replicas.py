@@ -20,7 +20,7 @@ from mlctl.backends.served.replicas import (
     probe,
     start_replica,
 )
-from mlctl.backends.served.verdicts import ended_at_start, last_lines, not_ready
+from mlctl.backends.served.verdicts import ended_at_start, not_ready
 from mlctl.backends.supervised.processes import current
 from mlctl.entities.online_deployment import Probe
 
@@ -65,6 +65,34 @@ def test_a_port_is_not_given_to_two_that_do_not_listen_yet(tmp_path: Path, monke
     assert log.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_container_with_several_ports_is_probed_where_its_routes_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered, asked = iter([5, 5, 6, 7]), []
+    monkeypatch.setattr(replicas, "free_port", lambda: next(offered))
+    words = ["echo", "{port}", "9000={port:9000}", "9001={port:9001}", "{index}"]
+    launch = {"argv": words, "variables": {"PATH": os.environ["PATH"]}, "cwd": "/", "ports": ["9000", "9001"]}
+    started = start_replica(launch, "blue", 1, 3, tmp_path / "log", now=0.0, mark={})
+    assert started.child is not None
+    started.child.wait()
+    assert (tmp_path / "log").read_text() == "5 9000=6 9001=7 3\n"
+    me = current()
+    facts = {**started.describe(), "pid": me.pid, "started": me.started}
+    adopted = adopt_replica(facts, tmp_path / "log", now=0.0)
+    assert adopted is not None
+
+    async def answers(port: int, path: str, _: float) -> bool:
+        asked.append((port, path))
+        return True
+
+    monkeypatch.setattr(replicas, "_answers", answers)
+    watch = Watch(Probe(), Probe(), "/up", "/live", readiness_port="9001", liveness_port="9000")
+    for _ in range(2):
+        asyncio.run(replicas.probe(adopted, watch, now=0.0))
+    asyncio.run(replicas.probe(adopted, Watch(Probe(), Probe(), "/up", "/live"), now=0.0))
+    assert asked == [(7, "/up"), (6, "/live"), (5, "/live")]
+
+
 def test_a_replica_that_is_gone_is_not_adopted(tmp_path: Path) -> None:
     child = subprocess.Popen(["true"])
     child.wait()
@@ -89,10 +117,3 @@ def test_the_reason_is_the_scripts_own_exception(tmp_path: Path) -> None:
     assert told["message"].endswith("FileNotFoundError: model.pkl")
     assert len(told["log"]) == 4
     assert "within 7 s" in not_ready(one, Watch(Probe(), Probe(), budget=7.0))["message"]
-
-
-def test_the_last_lines_of_a_long_log(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    path.write_bytes(b"".join(b"line %d\n" % number for number in range(100_000)) + b"\xff end")
-    assert last_lines(path, 2) == ["line 99999", "� end"]
-    assert last_lines(tmp_path / "missing") == []

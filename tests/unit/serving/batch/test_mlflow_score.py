@@ -68,3 +68,32 @@ def test_the_highest_model_is_found(tmp_path: Path) -> None:
     assert mlflow_score.find_model(str(tmp_path)) == str(tmp_path / "model")
     with pytest.raises(FileNotFoundError, match="no MLmodel"):
         mlflow_score.find_model(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    ("predicted", "line"),
+    [
+        (Array([[0.25, 0.75]]), '0,"[0.25, 0.75]",a.png'),
+        (Array([0.25, 0.75]), '0,"[0.25, 0.75]",a.png'),  # no batch around it: still one file
+        (Array([7]), "0,7,a.png"),
+        ("cat", "0,cat,a.png"),
+    ],
+)
+def test_a_file_that_is_no_table_gives_one_row(monkeypatch: pytest.MonkeyPatch, predicted: Any, line: str) -> None:
+    monkeypatch.setattr(mlflow_score, "_model", SimpleNamespace(predict=lambda _: predicted))
+    monkeypatch.setattr(mlflow_score, "read", lambda path: path)
+    assert mlflow_score.run(["/in/a.png"]) == [line]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "wanted", "shape"),
+    [
+        ((2, 3, 3), (-1, 2, 3, 3), [1, 2, 3, 3]),
+        ((2, 3, 3), (-1, -1, -1, 3), [1, 2, 3, 3]),
+        ((2, 3), (-1, 6), [1, 6]),
+        ((2, 3), (-1, 2, 3), [1, 2, 3]),
+        ((2, 3, 3), (1, 4, 3, 3), [1, 4, 3, 3]),  # numpy says that it does not fit: images are not resized
+    ],
+)
+def test_the_shape_of_an_image_is_the_signatures(pixels: tuple[int], wanted: tuple[int], shape: list[int]) -> None:
+    assert mlflow_score.shape_of(pixels, wanted) == shape
