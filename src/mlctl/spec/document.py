@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from mlctl.spec.problems import ERROR, WARNING, Problem, line_of
 
@@ -14,21 +14,57 @@ KeyPath = tuple[str | int, ...]
 """The way to a value: keys of maps and indexes of lists, from the root."""
 
 
-class Mark(NamedTuple):
-    """Where a value stands; lines and columns count from 1.
+class Place(Protocol):
+    """A place in a text, as the parser knows it: lines and columns count from 0."""
 
-    `raw` is the scalar as it was written (None for maps and lists), `plain` says that it stood there without quotes and
-    `block` that it is a `|` or `>` text, whose first line of content is `line + 1`. A list item has no key of its own:
-    its key position is its value's.
+    @property
+    def line(self) -> int: ...
+    @property
+    def column(self) -> int: ...
+
+
+class Mark(NamedTuple):
+    """Where a value stands, and its key: `start` and `key_start`. A list item has no key of its own, so its own place
+    counts for both.
+
+    `raw` is the scalar as it was written (None for maps and lists), `style` the character that it began with: a quote,
+    `|` or `>`. There is a mark for each value, and few are looked at: so lines and columns are made when asked for.
     """
 
-    line: int
-    column: int
-    key_line: int
-    key_column: int
+    start: Place
+    key_start: Place
     raw: str | None = None
-    plain: bool = False
-    block: bool = False
+    style: str | None = None
+
+    @property
+    def line(self) -> int:
+        """The value's line, from 1."""
+        return self.start.line + 1
+
+    @property
+    def column(self) -> int:
+        """The value's column, from 1."""
+        return self.start.column + 1
+
+    @property
+    def key_line(self) -> int:
+        """The key's line, from 1."""
+        return self.key_start.line + 1
+
+    @property
+    def key_column(self) -> int:
+        """The key's column, from 1."""
+        return self.key_start.column + 1
+
+    @property
+    def plain(self) -> bool:
+        """Whether the scalar stood there without quotes."""
+        return self.raw is not None and not self.style
+
+    @property
+    def block(self) -> bool:
+        """Whether it is a `|` or `>` text, whose first line of content is `line + 1`."""
+        return self.style in ("|", ">")
 
 
 @dataclass(slots=True, eq=False, repr=False)
