@@ -280,7 +280,7 @@ def _check_piece(files: list[SpecFile]) -> list[FileReport]:
 def _start_of(file: SpecFile) -> str:
     if file.content is not None:
         return file.content[:_ENOUGH].decode("utf-8", errors="replace")
-    with file.path.open("rb") as stream:
+    with Path(file.path).open("rb") as stream:
         return stream.read(_ENOUGH).decode("utf-8", errors="replace")
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from mlctl.spec.problems import ERROR, WARNING, Problem, line_of
@@ -71,8 +70,8 @@ class Mark(NamedTuple):
 class Document:
     """Data with its marks.
 
-    `source`: the file as the user named it. `folder`: where relative paths of the document start. `text`: the file's
-    whole text. `origins`: for values that did not come from the file, the option that gave them (`--set a.b=1`).
+    `source`: the file as the user named it. `folder`: where relative paths of the document start, absolute. `text`: the
+    file's whole text. `origins`: for values that did not come from the file, the option that gave them (`--set a.b=1`).
     `warnings`: what the reader noticed and did not refuse.
     """
 
@@ -80,7 +79,7 @@ class Document:
     marks: dict[KeyPath, Mark]
     source: str
     text: str = ""
-    folder: Path = field(default_factory=Path)
+    folder: str = ""
     origins: dict[KeyPath, str] = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
     last_line: tuple[int, str | None] | None = None
@@ -165,7 +164,7 @@ def value_at(data: Any, path: Sequence[str | int]) -> Any:
         if isinstance(part, int):
             here = here[part] if isinstance(here, list) and part < len(here) else None
         else:
-            here = here.get(part) if isinstance(here, Mapping) else None
+            here = here.get(part) if isinstance(here, dict) else None
     return here
 
 

@@ -69,8 +69,7 @@ def read_file(path: Path | str, *, source: str | None = None) -> Document:
         # a link that leads to itself, a name that is too long, a disk that fails
         raise NotFoundError(f"'{path}' cannot be read: {error.strerror}", hint="check the path") from None
     document = read_bytes(content, source=source or place)
-    folder = os.path.dirname(place)  # noqa: PTH120
-    document.folder = Path(folder) if os.path.isabs(folder) else Path.cwd() / folder  # noqa: PTH117
+    document.folder = _folder_of(place)
     return document
 
 
@@ -87,6 +86,13 @@ def read_text(text: str, *, source: str) -> Document:
     refuse_characters(text, source=source)
     builder = _Builder(text, source, compose(text, source))
     return Document(data=builder.build(), marks=builder.marks, source=source, text=text, warnings=builder.warnings)
+
+
+def _folder_of(place: str) -> str:
+    """The absolute folder of a file. What `..` means depends on links, it stays."""
+    if ".." in place:
+        return str(Path(place).parent.absolute())
+    return os.path.dirname(os.path.abspath(place))  # noqa: PTH100, PTH120 - there is one for each file
 
 
 class _Builder:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from mlctl.spec.kinds import KINDS, TYPES, Kind
+from mlctl.spec.problems import close_matches
 from mlctl.spec.schema import Schema, own_properties
 
 MOST_KEYS = 60
@@ -73,9 +73,8 @@ def _near(keys: list[str], known: Schema, *, spare: int) -> list[str] | None:
 @functools.lru_cache(maxsize=MOST_KEYS)
 def _alike(key: str) -> list[str]:
     """The keys of all kinds that a key nearly is, the nearest first; the same key is asked for kind after kind."""
-    # so much of both has to be the same that their lengths cannot differ by more
-    words = [word for word in _every_key() if 2 * min(len(word), len(key)) >= _NEAR * (len(word) + len(key))]
-    return get_close_matches(key, words, n=max(1, len(words)), cutoff=_NEAR)
+    words = _every_key()
+    return close_matches(key, words, most=len(words), cutoff=_NEAR)
 
 
 @functools.cache
@@ -89,4 +88,4 @@ def _is_type(value: Any, kind: Kind) -> bool:
     if not isinstance(value, str):
         return False
     word = value.lower()
-    return word in types or (len(word) > 5 and bool(get_close_matches(word, types, n=1, cutoff=0.85)))
+    return word in types or (len(word) > 5 and bool(close_matches(word, types, most=1, cutoff=0.85)))
