@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from mlctl.spec.problems import ERROR, WARNING, Problem, line_of
 
@@ -13,13 +13,8 @@ KeyPath = tuple[str | int, ...]
 """The way to a value: keys of maps and indexes of lists, from the root."""
 
 
-class Place(Protocol):
-    """A place in a text, as the parser knows it: lines and columns count from 0."""
-
-    @property
-    def line(self) -> int: ...
-    @property
-    def column(self) -> int: ...
+Place = Any
+"""A place in a text, as the parser knows it: `line` and `column`, from 0."""
 
 
 class Mark(NamedTuple):
@@ -38,22 +33,26 @@ class Mark(NamedTuple):
     @property
     def line(self) -> int:
         """The value's line, from 1."""
-        return self.start.line + 1
+        line: int = self.start.line
+        return line + 1
 
     @property
     def column(self) -> int:
         """The value's column, from 1."""
-        return self.start.column + 1
+        column: int = self.start.column
+        return column + 1
 
     @property
     def key_line(self) -> int:
         """The key's line, from 1."""
-        return self.key_start.line + 1
+        line: int = self.key_start.line
+        return line + 1
 
     @property
     def key_column(self) -> int:
         """The key's column, from 1."""
-        return self.key_start.column + 1
+        column: int = self.key_start.column
+        return column + 1
 
     @property
     def plain(self) -> bool:

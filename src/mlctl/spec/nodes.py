@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import yaml
 
-from mlctl.spec.encoding import refuse
+from mlctl.spec.encoding import refuse, refuse_characters
 from mlctl.spec.problems import Problem, line_of
 from mlctl.spec.syntax import explain
 
@@ -34,6 +34,7 @@ SCALAR, MAP = yaml.ScalarNode, yaml.MappingNode
 """Types of nodes; what is neither is a list."""
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_COMPOSER: Any = yaml.cyaml.CParser if yaml.__with_libyaml__ else yaml.SafeLoader  # type: ignore[attr-defined]
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = ("int", "float", "bool", "null", "timestamp")
 _USUAL_TEXT = 64 * 1024  # characters; there are more of them than of values
@@ -50,7 +51,7 @@ class Nodes(NamedTuple):
 def compose(text: str, source: str) -> Nodes:
     """The nodes of a text that holds one map. Raises InvalidSpecError with what is wrong, except for a text
     without anchors that is too deep: `compose_carefully` tells that."""
-    if "&" not in text and "!" not in text and len(text) < _USUAL_TEXT and _levels(text) < _MOST_LEVELS:
+    if len(text) < _USUAL_TEXT and _levels(text) < _MOST_LEVELS and not _has_properties(text):
         try:
             root = _Loader(text).get_single_node()
         except (yaml.YAMLError, RecursionError):
@@ -61,7 +62,8 @@ def compose(text: str, source: str) -> Nodes:
 
 
 def compose_carefully(text: str, source: str) -> Nodes:
-    """The same, and whatever is wrong is told."""
+    """The same, and whatever is wrong is told: characters that YAML does not allow, too, which PyYAML refuses."""
+    refuse_characters(text, source=source)
     composer = _Composer(text, source)
     return Nodes(composer.compose(), composer.count)
 
@@ -86,11 +88,22 @@ def scalar_value(tag: str, raw: str) -> Any:
 
 def _levels(text: str) -> int:
     """A bound of how deeply a text nests: a level has a bracket, or begins further right, or is a list below a key."""
-    return text.count("[") + text.count("{") + 2 * max(map(len, text.splitlines()), default=0)
+    return text.count("[") + text.count("{") + 2 * max(map(len, text.split("\n")))
 
 
-class _Loader(_BASE):  # type: ignore[misc]  # what PyYAML is made of depends on the machine
-    """PyYAML's composer, with tags of one word."""
+def _has_properties(text: str) -> bool:
+    """Whether there may be anchors or tags; '&&' of a shell is none."""
+    return "!" in text or "&" in text.replace("&&", "")
+
+
+class _Loader(_COMPOSER):  # type: ignore[misc]  # what PyYAML is made of depends on the machine
+    """PyYAML's composer, with tags of one word. It asks for those, and for tags that depend on the path: none do."""
+
+    def descend_resolver(self, parent: Node, index: Any) -> None:
+        """Before each node."""
+
+    def ascend_resolver(self) -> None:
+        """After each node."""
 
     def resolve(self, kind: type, value: str | None, implicit: tuple[bool, bool]) -> str:
         """The tag of a node that has none; only scalars have text."""

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from mlctl.errors import AuthError, NotFoundError, UsageError
 from mlctl.spec.document import Document, KeyPath, Mark, dotted
-from mlctl.spec.encoding import decoded, refuse, refuse_characters
+from mlctl.spec.encoding import decoded, refuse
 from mlctl.spec.nodes import (
     DEEPEST,
     LONGEST_NUMBER,
@@ -83,7 +83,6 @@ def read_bytes(content: bytes, *, source: str) -> Document:
 
 def read_text(text: str, *, source: str) -> Document:
     """Read YAML text that holds one map. Raises InvalidSpecError with every problem that was found."""
-    refuse_characters(text, source=source)
     builder = _Builder(text, source, compose(text, source))
     return Document(data=builder.build(), marks=builder.marks, source=source, text=text, warnings=builder.warnings)
 
