@@ -90,6 +90,8 @@ class _Coercion:
         self.dates = frozenset(found.path for found in document.warnings if found.code == "yaml_date")
 
     def value(self, value: Any, shape: Shape, path: KeyPath) -> Any:
+        if shape.is_free_text and type(value) is str and not self.dates:
+            return value
         if shape.branches is not None:
             return self._choice(value, shape, shape.branches, path)
         if isinstance(value, dict):
@@ -145,7 +147,7 @@ class _Coercion:
                 part = ANY
             if not part.read_only:
                 result[key] = self.value(item, part, (*path, key))
-        if not fits or not all(key in result for key in shape.required):
+        if not fits or not result.keys() >= shape.needed:
             self.doubts.append(Doubt(path, result, shape.schema))
         if shape.is_environment:
             # its files are read with it
