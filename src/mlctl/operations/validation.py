@@ -98,7 +98,7 @@ class Checker:
         key = (document.place, kind.name)
         if key in self.nested:
             return self.nested[key]
-        found = check_document(document, kind, self.demands.options, self.library, nested=self.nested)
+        found = check_document(document, kind, self.demands.options, self.library, trail=(key[0],), nested=self.nested)
         if any(problem.code == "file_cycle" for problem in found.problems):
             # where a circle of files is told depends on the file that one comes from: it is not kept for other files
             self.nested = {

@@ -80,7 +80,7 @@ def unknown_discriminator(
     for key in DISCRIMINATORS:
         named = _named(candidates, key, value.get(key))
         if named is None:
-            return key, list(dict.fromkeys(word for branch in candidates for word in branch.words[key]))
+            return key, list(dict.fromkeys(word for branch in candidates for word in branch.words.get(key, ())))
         candidates = named
     return None
 
@@ -121,12 +121,12 @@ class _Branch:
         self.words: dict[str, tuple[str, ...]] = {}
         self.folded: dict[str, frozenset[str]] = {}
         self.open: dict[str, bool] = {}
-        for key in DISCRIMINATORS:
-            declared = resolve(properties[key], root) if key in properties else {}
+        for key in self.has:
+            declared = resolve(properties[key], root)
             words = declared.get("enum", [declared["const"]] if "const" in declared else [])
             self.words[key] = tuple(word for word in words if isinstance(word, str))
             self.folded[key] = frozenset(word.lower() for word in self.words[key])
-            self.open[key] = bool(declared) and not {"enum", "const"} & declared.keys()
+            self.open[key] = bool(declared) and "enum" not in declared and "const" not in declared
 
     def may_have(self, key: str, folded: str) -> bool:
         """Whether a discriminator may have a word, given in lower case."""
@@ -204,5 +204,5 @@ def _named(candidates: list[_Branch], key: str, word: Any) -> list[_Branch] | No
     if not isinstance(word, str) or not any(key in branch.has for branch in candidates):
         return candidates
     folded = word.lower()
-    closed = [branch for branch in candidates if folded in branch.folded[key]]
-    return closed or [branch for branch in candidates if branch.open[key]] or None
+    closed = [branch for branch in candidates if folded in branch.folded.get(key, ())]
+    return closed or [branch for branch in candidates if branch.open.get(key)] or None

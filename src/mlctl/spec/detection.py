@@ -6,6 +6,7 @@ family is what the keys say when they say it clearly, else what `$schema` says, 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -123,6 +124,7 @@ def refine(kind: Kind, data: Any) -> Kind:
     return _refined_claim(kind, data) if isinstance(data, dict) else kind
 
 
+@functools.lru_cache(maxsize=128)
 def _claimed(address: str) -> tuple[Kind | None, str | None]:
     """The kind that `$schema` names; or, when it is no Azure ML schema, what that says about the file."""
     if "promptflow" in address:
