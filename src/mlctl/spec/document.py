@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mlctl.spec.problems import ERROR, WARNING, Problem, line_of
@@ -65,7 +64,6 @@ class Mark(NamedTuple):
         return self.style in ("|", ">")
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Document:
     """Data with its marks.
 
@@ -74,14 +72,26 @@ class Document:
     `warnings`: what the reader noticed and did not refuse.
     """
 
-    data: Any
-    marks: dict[KeyPath, Mark]
-    source: str
-    text: str = ""
-    folder: str = ""
-    origins: dict[KeyPath, str] = field(default_factory=dict)
-    warnings: list[Problem] = field(default_factory=list)
-    last_line: tuple[int, str | None] | None = None
+    __slots__ = ("data", "folder", "last_line", "marks", "origins", "source", "text", "warnings")
+
+    def __init__(
+        self,
+        data: Any,
+        marks: dict[KeyPath, Mark],
+        source: str,
+        *,
+        text: str = "",
+        folder: str = "",
+        warnings: list[Problem] | None = None,
+    ) -> None:
+        self.data = data
+        self.marks = marks
+        self.source = source
+        self.text = text
+        self.folder = folder
+        self.origins: dict[KeyPath, str] = {}
+        self.warnings = [] if warnings is None else warnings
+        self.last_line: tuple[int, str | None] | None = None
 
     @property
     def place(self) -> str:

@@ -9,6 +9,7 @@ The only module of the specs that knows PyYAML.
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
@@ -97,13 +98,11 @@ def _has_properties(text: str) -> bool:
 
 
 class _Loader(_COMPOSER):  # type: ignore[misc]  # what PyYAML is made of depends on the machine
-    """PyYAML's composer, with tags of one word. It asks for those, and for tags that depend on the path: none do."""
+    """PyYAML's composer, with tags of one word, and none that depend on the path: for those it asks before and after
+    each node, and functions of C that do nothing answer."""
 
-    def descend_resolver(self, parent: Node, index: Any) -> None:
-        """Before each node."""
-
-    def ascend_resolver(self) -> None:
-        """After each node."""
+    descend_resolver = staticmethod(operator.is_)
+    ascend_resolver = staticmethod(tuple)
 
     def resolve(self, kind: type, value: str | None, implicit: tuple[bool, bool]) -> str:
         """The tag of a node that has none; only scalars have text."""
