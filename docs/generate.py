@@ -1,8 +1,10 @@
-"""The reference pages that are made from the code: run as `python docs/generate.py`. tests/test_docs.py checks them."""
+"""The reference pages that are made from the code, and the list of keys beside the schemas: run as
+`python docs/generate.py`. tests/test_docs.py checks them."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,8 @@ from mlctl.cli.groups import ENTRIES
 from mlctl.cli.lazy import Group, build_root
 from mlctl.settings import KEYS, Setting
 from mlctl.spec.codes import Entry, entries
+from mlctl.spec.kinds import KINDS
+from mlctl.spec.schema import KEYS_FILE, load_schema, schemas_folder
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -173,6 +177,12 @@ PAGES = {
 """Name of each page below `docs/reference` and what renders it."""
 
 
+def render_keys() -> str:
+    """`schemas/keys.json`: a line for each kind, with the keys at the top of its documents."""
+    lines = (f'  "{name}": {json.dumps(list(load_schema(name).get("properties", ())))}' for name in sorted(KINDS))
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
 def commands() -> Iterator[tuple[str, Any]]:
     """Each listed command with its words after `mlctl`. A group comes first, as its name and a blank, with None."""
     root = build_root()
@@ -284,3 +294,4 @@ def _cell(text: str) -> str:
 
 if __name__ == "__main__":
     write_pages(Path(sys.argv[1]) if len(sys.argv) > 1 else REFERENCE)
+    (schemas_folder() / KEYS_FILE).write_text(render_keys(), encoding="utf-8")

@@ -49,6 +49,12 @@ def test_pages_made_from_the_code_are_fresh(name: str) -> None:
     assert (REFERENCE / name).read_text(encoding="utf-8") == expected, "run python docs/generate.py"
 
 
+def test_the_list_of_keys_beside_the_schemas_is_fresh() -> None:
+    assert (ROOT / "schemas" / "keys.json").read_text(encoding="utf-8") == generate.render_keys(), (
+        "run python docs/generate.py"
+    )
+
+
 def test_every_command_and_option_stands_in_the_reference() -> None:
     sections = _sections((REFERENCE / "commands.md").read_text(encoding="utf-8"))
     shared = sections["Options of every command"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
+import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -34,7 +37,6 @@ def run() -> None:
             sys.__unraisablehook__(caught)
             return
         import signal
-        import threading
 
         lost.append(caught.exc_type)
         main_thread = threading.main_thread().ident
@@ -46,7 +48,26 @@ def run() -> None:
     sys.unraisablehook = raise_again
     code = main()
     gc.freeze()
+    _end_at_once(INTERRUPTED if lost else code)
     sys.exit(INTERRUPTED if lost else code)
+
+
+def _end_at_once(code: int) -> None:
+    """End the process without taking the interpreter apart.
+
+    What is left to do is done before: what was registered for the end, and what waits in the streams. Where threads
+    still run or a stream fails, the interpreter has to end as usual.
+    """
+    if threading.active_count() > 1:
+        return
+    atexit._run_exitfuncs()  # there is no public way
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (OSError, ValueError):
+        return
+    os._exit(code)
 
 
 def main(argv: Sequence[str] | None = None, *, context: Context | None = None) -> int:

@@ -224,9 +224,9 @@ def _given(file: Path | None, overrides: list[str], fields: dict[str, Any]) -> t
     from mlctl.spec.reader import read_file
 
     folder = Path.cwd()
-    document = Document({}, {}, "the command line", folder=folder) if file is None else read_file(file)
+    document = Document({}, {}, "the command line", folder=str(folder)) if file is None else read_file(file)
     override_document(document, overrides, fields)
-    return document.data, folder if file is None else document.folder
+    return document.data, Path(document.folder)
 
 
 def _json(text: str | None, option: str) -> dict[str, Any] | None:

@@ -153,7 +153,7 @@ class _Draft:
 
     def document(self, text: str, source: str) -> Document:
         document = read_text(text, source=source)
-        document.folder = Path(os.path.abspath(source)).parent  # noqa: PTH100 - links stay as they are
+        document.folder = os.path.dirname(os.path.abspath(source))  # noqa: PTH100, PTH120 - links stay as they are
         return document
 
     def propose(self, problems: Sequence[Problem], kinds: Mapping[str, Kind], refused: set[_Attempt]) -> list[Fix]:

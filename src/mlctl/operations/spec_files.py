@@ -26,7 +26,7 @@ class SpecFile(NamedTuple):
     start.
     """
 
-    path: Path
+    path: str
     source: str
     found: bool = False
     content: bytes | None = None
@@ -52,7 +52,7 @@ back up."""
 
 def spec_file(path: str, *, stdin: bytes | None = None) -> SpecFile:
     """The one file of that name, there or not; `-` is standard input, whose content the caller has read."""
-    return SpecFile(Path(), STDIN_NAME, content=stdin or b"") if path == STDIN else _named(path)
+    return SpecFile(".", STDIN_NAME, content=stdin or b"") if path == STDIN else _named(path)
 
 
 def read_spec_file(file: SpecFile, library: Library | None = None) -> Document:
@@ -62,14 +62,14 @@ def read_spec_file(file: SpecFile, library: Library | None = None) -> Document:
             return read_file(file.path, source=file.source)
         return library.read(os.path.abspath(file.path), source=file.source)  # noqa: PTH100
     document = read_bytes(file.content, source=file.source)
-    document.folder = file.path.absolute()
+    document.folder = str(Path(file.path).absolute())
     return document
 
 
 def _named(path: str, *, found: bool = False) -> SpecFile:
     """A file under the name that specs call it by: `./a.yml` is `a.yml`. What `..` means depends on links, it stays."""
     source = path if ".." in Path(path).parts else os.path.normpath(path)
-    return SpecFile(Path(path), source, found=found)
+    return SpecFile(path, source, found=found)
 
 
 def _place(path: str) -> _Place:
@@ -111,7 +111,7 @@ def _walk(folder: str) -> Iterator[tuple[_Place, SpecFile]]:
                 below += [(entry.path, os.path.join(real, name))] if name not in _NEVER else []  # noqa: PTH118
             elif name.lower().endswith(SUFFIXES) and _is_file(entry):
                 path = os.path.normpath(entry.path)
-                yield (real, name), SpecFile(Path(path), path, found=True)
+                yield (real, name), SpecFile(path, path, found=True)
         waiting += reversed(below)
 
 

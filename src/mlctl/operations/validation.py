@@ -98,7 +98,7 @@ class Checker:
         key = (document.place, kind.name)
         if key in self.nested:
             return self.nested[key]
-        found = check_document(document, kind, self.demands.options, self.library, nested=self.nested)
+        found = check_document(document, kind, self.demands.options, self.library, trail=(key[0],), nested=self.nested)
         if any(problem.code == "file_cycle" for problem in found.problems):
             # where a circle of files is told depends on the file that one comes from: it is not kept for other files
             self.nested = {
@@ -280,7 +280,7 @@ def _check_piece(files: list[SpecFile]) -> list[FileReport]:
 def _start_of(file: SpecFile) -> str:
     if file.content is not None:
         return file.content[:_ENOUGH].decode("utf-8", errors="replace")
-    with file.path.open("rb") as stream:
+    with Path(file.path).open("rb") as stream:
         return stream.read(_ENOUGH).decode("utf-8", errors="replace")
 
 

@@ -32,7 +32,7 @@ def load_asset(
     `path` None: all comes from options, and local paths start at the working directory. `overrides` and `fields` as for
     a job. `kind`: the kind that it must be. Raises InvalidSpecError with every problem, NotFoundError.
     """
-    document = Document({}, {}, "the command line", folder=Path.cwd()) if path is None else read_file(path)
+    document = Document({}, {}, "the command line", folder=str(Path.cwd())) if path is None else read_file(path)
     if "creation_context" in document.data:
         _make_spec(document.data)
     override_document(document, overrides, fields or {})

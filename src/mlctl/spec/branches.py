@@ -27,11 +27,15 @@ def choose_branch(value: Any, branches: Sequence[Schema], root: Schema) -> Schem
     """
     candidates = _admitting(value, branches, root)
     if isinstance(value, str):
-        fitting = [branch for branch in candidates if branch.takes_text(value)]
+        fitting = next((branch for branch in candidates if branch.takes_text(value)), None)
         # text that fits nowhere is more likely a wrong word than a broken expression
-        candidates = fitting or sorted(
-            (branch for branch in candidates if branch.schema.get("title") != EXPRESSION or "${{" in value),
-            key=lambda branch: "enum" not in branch.schema,
+        candidates = (
+            [fitting]
+            if fitting is not None
+            else sorted(
+                (branch for branch in candidates if branch.schema.get("title") != EXPRESSION or "${{" in value),
+                key=lambda branch: "enum" not in branch.schema,
+            )
         )
     if not candidates or not isinstance(value, dict):
         return candidates[0].schema if candidates else None
@@ -76,7 +80,7 @@ def unknown_discriminator(
     for key in DISCRIMINATORS:
         named = _named(candidates, key, value.get(key))
         if named is None:
-            return key, list(dict.fromkeys(word for branch in candidates for word in branch.words[key]))
+            return key, list(dict.fromkeys(word for branch in candidates for word in branch.words.get(key, ())))
         candidates = named
     return None
 
@@ -96,7 +100,10 @@ def is_only_choice(branch: Schema, value: Any, branches: Sequence[Schema], root:
 class _Branch:
     """One alternative, and what tells it from the others."""
 
-    __slots__ = ("any_type", "folded", "has", "open", "properties", "required", "root", "schema", "types", "words")
+    __slots__ = (
+        "_parts", "any_type", "folded", "has", "open", "pattern", "properties", "required", "root", "schema", "texts",
+        "types", "words",
+    )  # fmt: skip
 
     def __init__(self, schema: Schema, root: Schema) -> None:
         self.schema = schema
@@ -104,6 +111,9 @@ class _Branch:
         types = types_of(schema)
         self.types = frozenset((*types, "integer") if "number" in types else types)
         self.any_type = not types
+        self.texts = frozenset(str(word).lower() for word in schema["enum"]) if "enum" in schema else None
+        self.pattern: str | None = schema.get("pattern")
+        self._parts: dict[str, frozenset[str]] = {}
         properties = schema.get("properties", {})
         self.properties = frozenset(properties)
         self.required = tuple(schema.get("required", ()))
@@ -111,12 +121,12 @@ class _Branch:
         self.words: dict[str, tuple[str, ...]] = {}
         self.folded: dict[str, frozenset[str]] = {}
         self.open: dict[str, bool] = {}
-        for key in DISCRIMINATORS:
-            declared = resolve(properties[key], root) if key in properties else {}
+        for key in self.has:
+            declared = resolve(properties[key], root)
             words = declared.get("enum", [declared["const"]] if "const" in declared else [])
             self.words[key] = tuple(word for word in words if isinstance(word, str))
             self.folded[key] = frozenset(word.lower() for word in self.words[key])
-            self.open[key] = bool(declared) and not {"enum", "const"} & declared.keys()
+            self.open[key] = bool(declared) and "enum" not in declared and "const" not in declared
 
     def may_have(self, key: str, folded: str) -> bool:
         """Whether a discriminator may have a word, given in lower case."""
@@ -126,9 +136,9 @@ class _Branch:
 
     def takes_text(self, value: str) -> bool:
         """Whether text is one of the words, or of the form, that the alternative wants."""
-        if "enum" in self.schema:
-            return value.lower() in (str(word).lower() for word in self.schema["enum"])
-        return "pattern" not in self.schema or re.search(self.schema["pattern"], value) is not None
+        if self.texts is not None:
+            return value.lower() in self.texts
+        return self.pattern is None or re.search(self.pattern, value) is not None
 
     def fit(self, value: dict[str, Any]) -> int:
         """How well the keys of a map fit, and the JSON types of what they hold: the higher the better."""
@@ -149,11 +159,12 @@ class _Branch:
         return 5 * sum(1 for key in self.required if key not in value and closest(key, unknown))
 
     def _takes(self, key: str, item: Any) -> bool:
-        part = resolve(self.schema["properties"][key], self.root)
-        if "anyOf" in part:
-            return bool(_admitting(item, part["anyOf"], self.root))
-        types = types_of(part)
-        return not types or type_of(item) in types or (type_of(item) == "integer" and "number" in types)
+        types = self._parts.get(key)
+        if types is None:
+            alternatives = [types_of(part) for part in _flat([self.schema["properties"][key]], self.root)]
+            named = {name for types in alternatives for name in types} if all(alternatives) else set()
+            types = self._parts[key] = frozenset(named | {"integer"} if "number" in named else named)
+        return not types or type_of(item) in types
 
 
 def _admitting(value: Any, branches: Sequence[Schema], root: Schema) -> list[_Branch]:
@@ -193,5 +204,5 @@ def _named(candidates: list[_Branch], key: str, word: Any) -> list[_Branch] | No
     if not isinstance(word, str) or not any(key in branch.has for branch in candidates):
         return candidates
     folded = word.lower()
-    closed = [branch for branch in candidates if folded in branch.folded[key]]
-    return closed or [branch for branch in candidates if branch.open[key]] or None
+    closed = [branch for branch in candidates if folded in branch.folded.get(key, ())]
+    return closed or [branch for branch in candidates if branch.open.get(key)] or None

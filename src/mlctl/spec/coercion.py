@@ -16,11 +16,11 @@ from mlctl.spec.problems import Problem
 from mlctl.spec.schema import Schema
 from mlctl.spec.shapes import ANY, Shape, shape_of
 
-_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_WHOLE = r"[+-]?[0-9]{1,18}"
 _TRUE = frozenset({"true", "yes", "on", "y", "t", "1"})
 _FALSE = frozenset({"false", "no", "off", "n", "f", "0"})
-_HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])|(?<=[A-Z])([A-Z])(?=[a-z])")
-_LOST_ZERO = re.compile(r"[+-]?[1-9][0-9]*\.[0-9]+0")
+_HUMP = r"(?<=[a-z0-9])([A-Z])|(?<=[A-Z])([A-Z])(?=[a-z])"
+_LOST_ZERO = r"[+-]?[1-9][0-9]*\.[0-9]+0"
 
 
 class Coerced(NamedTuple):
@@ -75,7 +75,7 @@ def misread(document: Document, path: KeyPath, value: Any) -> str | None:
             return f"{raw} without quotes is a number to the base of 60, {value}"
         if isinstance(value, int) and re.fullmatch(r"[+-]?0[0-7_]+", raw):
             return f"{raw} without quotes is an octal number, {value}"
-        if isinstance(value, float) and _LOST_ZERO.fullmatch(raw) and raw != str(value):
+        if isinstance(value, float) and re.fullmatch(_LOST_ZERO, raw) and raw != str(value):
             return f"{raw} without quotes is the number {value}, its last zero is lost"
     return None
 
@@ -90,6 +90,8 @@ class _Coercion:
         self.dates = frozenset(found.path for found in document.warnings if found.code == "yaml_date")
 
     def value(self, value: Any, shape: Shape, path: KeyPath) -> Any:
+        if shape.is_free_text and type(value) is str and not self.dates:
+            return value
         if shape.branches is not None:
             return self._choice(value, shape, shape.branches, path)
         if isinstance(value, dict):
@@ -145,7 +147,7 @@ class _Coercion:
                 part = ANY
             if not part.read_only:
                 result[key] = self.value(item, part, (*path, key))
-        if not fits or not all(key in result for key in shape.required):
+        if not fits or not result.keys() >= shape.needed:
             self.doubts.append(Doubt(path, result, shape.schema))
         if shape.is_environment:
             # its files are read with it
@@ -169,7 +171,7 @@ class _Coercion:
 def _coerce_text(value: str, shape: Shape) -> Any:
     if shape.words is not None:
         return shape.words.get(value.lower()) or shape.words.get(_snake(value)) or value
-    if shape.types == ("integer",) and _WHOLE.fullmatch(value.strip()):
+    if shape.types == ("integer",) and re.fullmatch(_WHOLE, value.strip()):
         return int(value)
     if shape.types == ("boolean",) and value.lower() in _TRUE | _FALSE:
         return value.lower() in _TRUE
@@ -178,7 +180,7 @@ def _coerce_text(value: str, shape: Shape) -> Any:
 
 def _snake(value: str) -> str:
     """`AadToken` as `aad_token`: az takes the words of its REST interface too."""
-    return _HUMP.sub(r"_\g<0>", value).lower().lstrip("_")
+    return re.sub(_HUMP, r"_\g<0>", value).lower().lstrip("_")
 
 
 def _is_fine(value: Any, types: tuple[str, ...]) -> bool:

@@ -6,6 +6,7 @@ family is what the keys say when they say it clearly, else what `$schema` says, 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -123,6 +124,7 @@ def refine(kind: Kind, data: Any) -> Kind:
     return _refined_claim(kind, data) if isinstance(data, dict) else kind
 
 
+@functools.lru_cache(maxsize=128)
 def _claimed(address: str) -> tuple[Kind | None, str | None]:
     """The kind that `$schema` names; or, when it is no Azure ML schema, what that says about the file."""
     if "promptflow" in address:
@@ -293,9 +295,13 @@ def _guess_misspelt(data: Mapping[str, Any], kind: str | None) -> str | None:
     from mlctl.spec.problems import closest
 
     keys = data.keys()
-    known = {closest(key, _JOB_KEYS) for key in keys if isinstance(key, str)} - {None}
     refers = any(str(data.get(key)).startswith("azureml:") for key in ("environment", "compute"))
-    if kind in TYPES["job"] | TYPES["component"] and known:
+    runs = kind in TYPES["job"] | TYPES["component"]
+    known: set[str | None] = set()
+    if runs or refers or "command" in keys:
+        # comparing words is slow, and most files that come here are no specs
+        known = {closest(key, _JOB_KEYS) for key in keys if isinstance(key, str)} - {None}
+    if runs and known:
         return _component_or_job(data)
     if {"instance_type", "instance_count"} <= keys or (kind == "model" and {"settings", "resources"} & keys):
         return "batch-deployment" if _is_batch(data) else "online-deployment"

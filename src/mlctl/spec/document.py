@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mlctl.spec.problems import ERROR, WARNING, Problem, line_of
@@ -14,40 +12,86 @@ KeyPath = tuple[str | int, ...]
 """The way to a value: keys of maps and indexes of lists, from the root."""
 
 
-class Mark(NamedTuple):
-    """Where a value stands; lines and columns count from 1.
+Place = Any
+"""A place in a text, as the parser knows it: `line` and `column`, from 0."""
 
-    `raw` is the scalar as it was written (None for maps and lists), `plain` says that it stood there without quotes and
-    `block` that it is a `|` or `>` text, whose first line of content is `line + 1`. A list item has no key of its own:
-    its key position is its value's.
+
+class Mark(NamedTuple):
+    """Where a value stands, and its key: `start` and `key_start`. A list item has no key of its own, so its own place
+    counts for both.
+
+    `raw` is the scalar as it was written (None for maps and lists), `style` the character that it began with: a quote,
+    `|` or `>`. There is a mark for each value, and few are looked at: so lines and columns are made when asked for.
     """
 
-    line: int
-    column: int
-    key_line: int
-    key_column: int
+    start: Place
+    key_start: Place
     raw: str | None = None
-    plain: bool = False
-    block: bool = False
+    style: str | None = None
+
+    @property
+    def line(self) -> int:
+        """The value's line, from 1."""
+        line: int = self.start.line
+        return line + 1
+
+    @property
+    def column(self) -> int:
+        """The value's column, from 1."""
+        column: int = self.start.column
+        return column + 1
+
+    @property
+    def key_line(self) -> int:
+        """The key's line, from 1."""
+        line: int = self.key_start.line
+        return line + 1
+
+    @property
+    def key_column(self) -> int:
+        """The key's column, from 1."""
+        column: int = self.key_start.column
+        return column + 1
+
+    @property
+    def plain(self) -> bool:
+        """Whether the scalar stood there without quotes."""
+        return self.raw is not None and not self.style
+
+    @property
+    def block(self) -> bool:
+        """Whether it is a `|` or `>` text, whose first line of content is `line + 1`."""
+        return self.style in ("|", ">")
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Document:
     """Data with its marks.
 
-    `source`: the file as the user named it. `folder`: where relative paths of the document start. `text`: the file's
-    whole text. `origins`: for values that did not come from the file, the option that gave them (`--set a.b=1`).
+    `source`: the file as the user named it. `folder`: where relative paths of the document start, absolute. `text`: the
+    file's whole text. `origins`: for values that did not come from the file, the option that gave them (`--set a.b=1`).
     `warnings`: what the reader noticed and did not refuse.
     """
 
-    data: Any
-    marks: dict[KeyPath, Mark]
-    source: str
-    text: str = ""
-    folder: Path = field(default_factory=Path)
-    origins: dict[KeyPath, str] = field(default_factory=dict)
-    warnings: list[Problem] = field(default_factory=list)
-    last_line: tuple[int, str | None] | None = None
+    __slots__ = ("data", "folder", "last_line", "marks", "origins", "source", "text", "warnings")
+
+    def __init__(
+        self,
+        data: Any,
+        marks: dict[KeyPath, Mark],
+        source: str,
+        *,
+        text: str = "",
+        folder: str = "",
+        warnings: list[Problem] | None = None,
+    ) -> None:
+        self.data = data
+        self.marks = marks
+        self.source = source
+        self.text = text
+        self.folder = folder
+        self.origins: dict[KeyPath, str] = {}
+        self.warnings = [] if warnings is None else warnings
+        self.last_line: tuple[int, str | None] | None = None
 
     @property
     def place(self) -> str:
@@ -129,7 +173,7 @@ def value_at(data: Any, path: Sequence[str | int]) -> Any:
         if isinstance(part, int):
             here = here[part] if isinstance(here, list) and part < len(here) else None
         else:
-            here = here.get(part) if isinstance(here, Mapping) else None
+            here = here.get(part) if isinstance(here, dict) else None
     return here
 
 

@@ -18,7 +18,7 @@ from mlctl.errors import UsageError
 from mlctl.spec.document import Document, KeyPath, dotted
 from mlctl.spec.problems import did_you_mean
 
-_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]|\[([^\[\]=]+)=([^\[\]]*)\]")
+_PART = r"([^.\[\]]+)|\[(\d+)\]|\[([^\[\]=]+)=([^\[\]]*)\]"
 _SELECTOR = tuple[str, str]
 _Step = str | int | _SELECTOR
 
@@ -126,7 +126,7 @@ def _steps(text: str, option: str) -> list[_Step]:
     while position < len(text):
         if text[position] == "." and steps:
             position += 1
-        found = _PART.match(text, position)
+        found = re.compile(_PART).match(text, position)
         if found is None:
             raise UsageError(f"{option}: '{text}' is not a path", hint="write it as a.b.c or a.list[0].b")
         name, index, key, value = found.groups()

@@ -113,8 +113,20 @@ def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | No
         # comparing is slow; among so many only those that begin or end alike are worth it
         alike = (name for name in by_folded if name[:2] == folded[:2] or name[-2:] == folded[-2:])
         by_folded = {name: by_folded[name] for name in islice(alike, MANY_WORDS)}
-    found = difflib.get_close_matches(folded, by_folded, n=1, cutoff=cutoff)
+    found = close_matches(folded, by_folded, most=1, cutoff=cutoff)
     return by_folded[found[0]] if found else None
+
+
+def close_matches(word: str, known: Iterable[str], *, most: int, cutoff: float) -> list[str]:
+    """As `difflib.get_close_matches`, which compares slowly: it gets the words only whose letters leave a chance."""
+    letters, length = set(word), len(word)
+    likely = [
+        name
+        for name in known
+        # a letter that only one of the two has is a difference
+        if not (both := length + len(name)) or (both - len(letters.symmetric_difference(name))) / both >= cutoff
+    ]
+    return difflib.get_close_matches(word, likely, n=most, cutoff=cutoff) if likely else []
 
 
 MEANT = re.compile(r"did you mean '([^']+)'\?")

@@ -3,7 +3,6 @@
 Contract: YAML 1.1 as PyYAML's safe loader reads it, because az does. Different on purpose: of duplicate keys the last
 one wins with a warning, timestamps stay text, keys are always the text that was written, and what the reader is willing
 to hold is bounded.
-The only module of the specs that knows PyYAML; its C parser is used where there is one.
 """
 
 from __future__ import annotations
@@ -12,26 +11,28 @@ import functools
 import os
 import stat
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
-
 from mlctl.errors import AuthError, NotFoundError, UsageError
 from mlctl.spec.document import Document, KeyPath, Mark, dotted
-from mlctl.spec.encoding import decoded, refuse, refuse_characters
+from mlctl.spec.encoding import decoded, refuse
+from mlctl.spec.nodes import (
+    DEEPEST,
+    LONGEST_NUMBER,
+    MAP,
+    SCALAR,
+    Node,
+    Nodes,
+    compose,
+    compose_carefully,
+    place_of,
+    scalar_value,
+)
 from mlctl.spec.problems import WARNING, Problem, line_of
-from mlctl.spec.syntax import explain
 
 LARGEST_FILE = 4 * 1024 * 1024
 """Bytes. The longest published specs have a few hundred kilobytes."""
-
-MOST_VALUES = 100_000
-"""Keys and values that may be written in a file; reading them takes about two seconds."""
-
-DEEPEST = 100
-"""Levels of maps and lists."""
 
 LARGEST_EXPANSION = 20_000
 """Values that aliases may add to those that are written."""
@@ -40,11 +41,7 @@ MOST_PROBLEMS = 100
 """After so many of a kind the reader stops telling; nobody reads further."""
 
 _USUAL_FILE = 64 * 1024  # bytes
-_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_LONGEST_NUMBER = 1000  # characters; Python refuses to write longer ones, and their patterns are slow
 _MOST_MERGED = 1_000_000  # keys that merge keys may look at, those that are there already included
-_TAG = "tag:yaml.org,2002:"
-_SCALAR_TAGS = ("int", "float", "bool", "null", "timestamp")
 
 
 def read_file(path: Path | str, *, source: str | None = None) -> Document:
@@ -72,8 +69,7 @@ def read_file(path: Path | str, *, source: str | None = None) -> Document:
         # a link that leads to itself, a name that is too long, a disk that fails
         raise NotFoundError(f"'{path}' cannot be read: {error.strerror}", hint="check the path") from None
     document = read_bytes(content, source=source or place)
-    folder = os.path.dirname(place)  # noqa: PTH120
-    document.folder = Path(folder) if os.path.isabs(folder) else Path.cwd() / folder  # noqa: PTH117
+    document.folder = _folder_of(place)
     return document
 
 
@@ -87,255 +83,135 @@ def read_bytes(content: bytes, *, source: str) -> Document:
 
 def read_text(text: str, *, source: str) -> Document:
     """Read YAML text that holds one map. Raises InvalidSpecError with every problem that was found."""
-    refuse_characters(text, source=source)
-    composer = _Composer(text, source)
-    root = composer.compose()
-    builder = _Builder(composer)
-    data = builder.build(root, (), root)
-    return Document(data=data, marks=builder.marks, source=source, text=text, warnings=builder.warnings)
+    builder = _Builder(text, source, compose(text, source))
+    return Document(data=builder.build(), marks=builder.marks, source=source, text=text, warnings=builder.warnings)
 
 
-class _Node:
-    """A node of the text: a scalar (`raw`), a list (`items`) or a map (`pairs`). `open` while what is in it is read."""
-
-    __slots__ = ("block", "column", "items", "line", "open", "pairs", "plain", "raw", "tag")
-
-    def __init__(self, line: int, column: int, tag: str) -> None:
-        self.line = line
-        self.column = column
-        self.tag = tag
-        self.raw: str | None = None
-        self.items: list[_Node] | None = None
-        self.pairs: list[tuple[_Node, _Node]] | None = None
-        self.plain = self.block = self.open = False
-
-
-class _Composer:
-    """Parser events become nodes. PyYAML's own composer is recursive in C and has no bound, hence this one."""
-
-    def __init__(self, text: str, source: str) -> None:
-        self.text = text
-        self.source = source
-        self.loader = _BASE(text)
-        self.next: Callable[[], Any] = self.loader.get_event
-        self.anchors: dict[str, _Node] = {}
-        self.count = 0
-
-    def compose(self) -> _Node:
-        try:
-            self.next()
-            event = self.next()
-            if isinstance(event, yaml.StreamEndEvent):
-                self.fail("empty", 1, 1, "the file is empty", hint="a spec is a map of keys, such as 'command: …'")
-            root = self._node(self.next(), 0)
-            self.next()
-            event = self.next()
-            if not isinstance(event, yaml.StreamEndEvent):
-                line, column = _start(event)
-                hint = "keep one document per file; remove what follows this '---'"
-                self.fail("several_documents", line, column, "the file holds more than one document", hint=hint)
-        except yaml.MarkedYAMLError as error:
-            message, hint, line, column = explain(error, self.text)
-            if "nesting depth" in str(error.problem):
-                # newer releases of PyYAML have a bound of their own
-                self._too_deep(line, column)
-            self.fail("yaml", line, column, message, hint=hint)
-        if root.pairs is None:
-            what = "a list" if root.items is not None else "empty" if root.raw == "" else "a single value"
-            code = "empty" if root.raw == "" else "not_a_map"
-            hint = "a spec is a map of keys, such as 'command: …'"
-            self.fail(code, root.line, root.column, f"the document is {what}, a map of keys is expected", hint=hint)
-        return root
-
-    def _node(self, event: Any, depth: int) -> _Node:
-        line, column = _start(event)
-        self.count += 1
-        if self.count > MOST_VALUES:
-            message = f"the file holds more than {MOST_VALUES} keys and values, too many for a spec"
-            self.fail("too_large", line, column, message, hint="is this the right file?")
-        kind = type(event)
-        if kind is yaml.AliasEvent:
-            return self._alias(event.anchor, line, column)
-        if depth > DEEPEST:
-            self._too_deep(line, column)
-        node = _Node(line, column, self._tag(event))
-        if event.anchor:
-            self.anchors[event.anchor] = node
-        if kind is yaml.ScalarEvent:
-            node.raw = event.value
-            node.plain = event.style in (None, "")
-            node.block = event.style in ("|", ">")
-        else:
-            node.open = True
-            self._fill(node, kind, depth + 1)
-            node.open = False
-        return node
-
-    def _fill(self, node: _Node, kind: type, depth: int) -> None:
-        """Read what is in a list or a map, up to its end."""
-        if kind is yaml.SequenceStartEvent:
-            node.items = []
-            while type(event := self.next()) is not yaml.SequenceEndEvent:
-                node.items.append(self._node(event, depth))
-        else:
-            node.pairs = []
-            while type(event := self.next()) is not yaml.MappingEndEvent:
-                key = self._node(event, depth)
-                node.pairs.append((key, self._node(self.next(), depth)))
-
-    def _too_deep(self, line: int, column: int) -> NoReturn:
-        self.fail("too_deep", line, column, f"nested more than {DEEPEST} deep", hint="is this the right file?")
-
-    def _alias(self, anchor: str | None, line: int, column: int) -> _Node:
-        node = self.anchors.get(anchor or "")
-        if node is None:
-            hint = f"define it before with '&{anchor}', or quote the text if the * is part of it"
-            self.fail("yaml", line, column, f"the alias *{anchor} has no anchor", hint=hint)
-        if node.open:
-            message = f"the alias *{anchor} stands inside what it names"
-            self.fail("yaml", line, column, message, hint="a document cannot contain itself; write the value out")
-        return node
-
-    def _tag(self, event: Any) -> str:
-        """The resolved tag without its prefix: str, int, map, …"""
-        scalar = type(event) is yaml.ScalarEvent
-        if scalar and event.tag is None:
-            return _resolved(event.value) if event.implicit[0] else "str"
-        own = "str" if scalar else "seq" if type(event) is yaml.SequenceStartEvent else "map"
-        if event.tag in (None, "!"):
-            return own
-        tag = str(event.tag).removeprefix(_TAG)
-        if tag != own and not (scalar and tag in _SCALAR_TAGS):
-            line, column = _start(event)
-            shown = str(event.tag).replace(_TAG, "!!")
-            self.fail("yaml", line, column, f"the tag {shown} means nothing here", hint="remove the tag")
-        return tag
-
-    def fail(self, code: str, line: int, column: int, message: str, *, hint: str) -> NoReturn:
-        excerpt = line_of(self.text, line)
-        refuse(Problem(code, "", message, source=self.source, line=line, column=column, hint=hint, excerpt=excerpt))
-
-
-@functools.lru_cache(maxsize=4096)
-def _resolved(raw: str) -> str:
-    """The tag of a plain scalar: what its text looks like. Most are keys, which stand in many files."""
-    if len(raw) > _LONGEST_NUMBER:
-        return "str"
-    for tag, pattern in _BASE.yaml_implicit_resolvers.get(raw[:1], ()):
-        if pattern.match(raw):
-            return str(tag).removeprefix(_TAG)
-    return "str"
+def _folder_of(place: str) -> str:
+    """The absolute folder of a file. What `..` means depends on links, it stays."""
+    if ".." in place:
+        return str(Path(place).parent.absolute())
+    return os.path.dirname(os.path.abspath(place))  # noqa: PTH100, PTH120 - there is one for each file
 
 
 class _Builder:
     """Nodes become data and marks; aliases and merge keys are written out, within bounds."""
 
-    def __init__(self, composer: _Composer) -> None:
-        self.composer = composer
-        self.limit = composer.count + LARGEST_EXPANSION
+    def __init__(self, text: str, source: str, nodes: Nodes) -> None:
+        self.text = text
+        self.source = source
+        self.root = nodes.root
+        self.limit = nodes.most + LARGEST_EXPANSION
         self.count = self.merged = 0
         self.marks: dict[KeyPath, Mark] = {}
         self.warnings: list[Problem] = []
 
-    def build(self, node: _Node, path: KeyPath, key: _Node) -> Any:
+    def build(self) -> Any:
+        return self._value(self.root, (), self.root)
+
+    def _value(self, node: Node, path: KeyPath, key: Node) -> Any:
         self.count += 1
         if self.count > self.limit or len(path) > DEEPEST:
             message = f"the aliases of this document expand to more than {LARGEST_EXPANSION} values"
-            self.composer.fail("too_large", node.line, node.column, message, hint="write the values out")
-        self.marks[path] = _mark((node.line, node.column, key.line, key.column, node.raw, node.plain, node.block))
-        if node.pairs is not None:
+            self._fail("too_large", node, message, "write the values out")
+        kind = type(node)
+        if kind is SCALAR:
+            raw: str = node.value
+            self.marks[path] = _mark((node.start_mark, key.start_mark, raw, node.style))
+            return raw if node.tag == "str" else self._scalar(node, path)
+        self.marks[path] = _mark((node.start_mark, key.start_mark, None, None))
+        if kind is MAP:
             return self._map(node, path)
-        if node.items is not None:
-            return [self.build(item, (*path, index), item) for index, item in enumerate(node.items)]
-        return node.raw if node.tag == "str" else self._scalar(node, path)
+        return [self._value(item, (*path, index), item) for index, item in enumerate(node.value)]
 
-    def _map(self, node: _Node, path: KeyPath) -> dict[str, Any]:
+    def _map(self, node: Node, path: KeyPath) -> dict[str, Any]:
         data: dict[str, Any] = {}
-        seen: dict[str, _Node] = {}
-        merged: list[_Node] = []
-        for key, value in node.pairs or ():
+        seen: dict[str, Node] = {}
+        merged: list[Node] = []
+        for key, value in node.value:
             if key.tag == "merge":
                 merged += self._merged(value)
                 continue
-            name = key.raw if key.tag == "str" and key.raw else self._key(key, path)
+            name = key.value if key.tag == "str" and key.value else self._key(key, path)
             if name in seen:
                 self._duplicate(name, (*path, name), key, seen[name])
             seen[name] = key
-            data[name] = self.build(value, (*path, name), key)
-        self._merge(merged, data, path)
+            data[name] = self._value(value, (*path, name), key)
+        if merged:
+            self._merge(merged, data, path)
         return data
 
-    def _merge(self, merged: list[_Node], data: dict[str, Any], path: KeyPath) -> None:
+    def _merge(self, merged: list[Node], data: dict[str, Any], path: KeyPath) -> None:
         """Keys of `<<` maps: a map's own keys win, then the first map in the list."""
         waiting = deque(merged)
         while waiting:
             source = waiting.popleft()
-            self.merged += 1 + len(source.pairs or ())
+            self.merged += 1 + len(source.value)
             if self.merged > _MOST_MERGED:
-                self.composer.fail("too_large", source.line, 1, "too many merge keys", hint="write the values out")
-            for key, value in source.pairs or ():
+                self._fail("too_large", source, "too many merge keys", "write the values out", column=1)
+            for key, value in source.value:
                 if key.tag == "merge":
                     waiting.extendleft(reversed(self._merged(value)))
                     continue
                 name = self._key(key, path)
                 if name not in data:
-                    data[name] = self.build(value, (*path, name), key)
+                    data[name] = self._value(value, (*path, name), key)
 
-    def _merged(self, value: _Node) -> list[_Node]:
-        sources = value.items if value.items is not None else [value]
+    def _merged(self, value: Node) -> list[Node]:
+        sources: list[Node] = [value] if type(value) in (MAP, SCALAR) else value.value
         for source in sources:
-            if source.pairs is None:
+            if type(source) is not MAP:
                 hint = "write '<<: *name' where the anchor &name stands on a map"
-                self.composer.fail("yaml", source.line, source.column, "'<<' needs a map or a list of maps", hint=hint)
+                self._fail("yaml", source, "'<<' needs a map or a list of maps", hint)
         return sources
 
-    def _key(self, key: _Node, path: KeyPath) -> str:
-        if key.raw is None or (key.raw == "" and key.plain):
-            what = "a key is missing before ':'" if key.raw == "" else "a key must be text, not a map or a list"
-            self.composer.fail("yaml", key.line, key.column, what, hint="write 'name: value'")
+    def _key(self, key: Node, path: KeyPath) -> str:
+        name: str = key.value
+        is_text = type(key) is SCALAR
+        if not is_text or (not name and not key.style):
+            what = "a key is missing before ':'" if is_text else "a key must be text, not a map or a list"
+            self._fail("yaml", key, what, "write 'name: value'")
         if key.tag not in ("str", "int", "value"):
-            message = f"the key {key.raw} is not text for other YAML readers ({_WORDS.get(key.tag, key.tag)})"
-            self._warn("yaml_key", (*path, key.raw), key, message, f'write it in quotes: "{key.raw}"')
-        return key.raw
+            message = f"the key {name} is not text for other YAML readers ({_WORDS.get(key.tag, key.tag)})"
+            self._warn("yaml_key", (*path, name), key, message, f'write it in quotes: "{name}"')
+        return name
 
-    def _duplicate(self, name: str, path: KeyPath, key: _Node, first: _Node) -> None:
-        message = f"the key '{name}' stands here a second time (first on line {first.line}), this one counts"
+    def _duplicate(self, name: str, path: KeyPath, key: Node, first: Node) -> None:
+        line = first.start_mark.line + 1
+        message = f"the key '{name}' stands here a second time (first on line {line}), this one counts"
         self._warn("duplicate_key", path, key, message, "remove one of the two; az takes the last one without a word")
 
-    def _scalar(self, node: _Node, path: KeyPath) -> Any:
-        raw = node.raw or ""
+    def _scalar(self, node: Node, path: KeyPath) -> Any:
+        raw: str = node.value
         if node.tag == "null":
             return None
-        if node.tag not in ("int", "float", "bool") or len(raw) > _LONGEST_NUMBER:
-            if node.tag == "timestamp" and node.plain:
-                message = f"{raw} is taken as text here, but az reads it as a date"
-                self._warn("yaml_date", path, node, message, f'write it in quotes: "{raw}"')
-            return raw
-        construct = getattr(self.composer.loader, f"construct_yaml_{node.tag}")
-        try:
-            value = construct(yaml.ScalarNode(_TAG + node.tag, raw))
-        except (ValueError, KeyError, IndexError):
-            return raw
-        if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):  # noqa: PLR0124
-            return raw
-        return value
+        if node.tag in ("int", "float", "bool") and len(raw) <= LONGEST_NUMBER:
+            return scalar_value(node.tag, raw)
+        if node.tag == "timestamp" and not node.style:
+            message = f"{raw} is taken as text here, but az reads it as a date"
+            self._warn("yaml_date", path, node, message, f'write it in quotes: "{raw}"')
+        return raw
 
-    def _warn(self, code: str, path: KeyPath, node: _Node, message: str, hint: str) -> None:
+    def _fail(self, code: str, node: Node, message: str, hint: str, column: int | None = None) -> NoReturn:
+        # a text that is too deep, which not every composer tells, is wrong for this reason first
+        compose_carefully(self.text, self.source)
+        line, start = place_of(node)
+        excerpt = line_of(self.text, line)
+        source, column = self.source, start if column is None else column
+        refuse(Problem(code, "", message, source=source, line=line, column=column, hint=hint, excerpt=excerpt))
+
+    def _warn(self, code: str, path: KeyPath, node: Node, message: str, hint: str) -> None:
         if len(self.warnings) >= MOST_PROBLEMS:
             return
-        excerpt = line_of(self.composer.text, node.line)
-        source, line, column = self.composer.source, node.line, node.column
+        line, column = place_of(node)
+        excerpt = line_of(self.text, line)
         self.warnings.append(
-            Problem(code, dotted(path), message, node.raw, None, hint, source, line, column, WARNING, excerpt)
+            Problem(code, dotted(path), message, node.value, None, hint, self.source, line, column, WARNING, excerpt)
         )
 
 
 _WORDS = {"bool": "true or false", "null": "nothing", "float": "a number", "timestamp": "a date"}
 
 
-_mark = Mark._make  # the quickest way to make one, and there is one for each value
-
-
-def _start(event: Any) -> tuple[int, int]:
-    mark = event.start_mark
-    return mark.line + 1, mark.column + 1
+# the quickest way to make one, and there is one for each value
+_mark = functools.partial(tuple.__new__, Mark)

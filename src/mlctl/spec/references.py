@@ -90,11 +90,11 @@ def parse(text: str) -> Reference:  # noqa: PLR0911  one line per form reads bes
         return Reference(RESOURCE, text, path=text)
     if text.startswith("git+"):
         return Reference(GIT, text, path=text.removeprefix("git+"))
-    if found := re.fullmatch(_RUN, text):
+    if text.startswith("runs:/") and (found := re.fullmatch(_RUN, text)):
         return Reference(RUN, text, job=found[1], path=found[2] or "")
     if text.startswith("file:"):
         return Reference(FILE, text, path=_file_path(text))
-    scheme = re.match(_SCHEME, text)
+    scheme = re.match(_SCHEME, text) if ":/" in text else None
     if scheme and len(scheme[1]) > 1:
         if scheme[1].lower() in _REMOTE_SCHEMES:
             return Reference(REMOTE, text, path=text)

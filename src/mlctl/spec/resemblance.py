@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from mlctl.spec.kinds import KINDS, TYPES, Kind
-from mlctl.spec.schema import Schema, own_properties
+from mlctl.spec.problems import close_matches
+from mlctl.spec.schema import own_keys
 
 MOST_KEYS = 60
 """Keys of a document that is looked at; no spec has more at its top."""
@@ -46,7 +46,7 @@ def nearest_kind(data: Mapping[str, Any]) -> Kind | None:
 
 def _score(keys: list[str], data: Mapping[str, Any], kind: Kind) -> int:
     """How near the keys are to those of a kind; 0 when they are not."""
-    known = own_properties(kind.name)
+    known = own_keys()[kind.name]
     exact = [key for key in keys if key in known]
     near = _near([key for key in keys if key not in known], known, spare=min(1, len(keys) - 2))
     if near is None:
@@ -56,7 +56,7 @@ def _score(keys: list[str], data: Mapping[str, Any], kind: Kind) -> int:
     return 2 * len(exact) + len(near) + 3 * len(telling) + 6 * told if telling or told else 0
 
 
-def _near(keys: list[str], known: Schema, *, spare: int) -> list[str] | None:
+def _near(keys: list[str], known: frozenset[str], *, spare: int) -> list[str] | None:
     """The known keys that these nearly are; None as soon as more than `spare` of them are near to none."""
     near = []
     for key in keys:
@@ -73,14 +73,13 @@ def _near(keys: list[str], known: Schema, *, spare: int) -> list[str] | None:
 @functools.lru_cache(maxsize=MOST_KEYS)
 def _alike(key: str) -> list[str]:
     """The keys of all kinds that a key nearly is, the nearest first; the same key is asked for kind after kind."""
-    # so much of both has to be the same that their lengths cannot differ by more
-    words = [word for word in _every_key() if 2 * min(len(word), len(key)) >= _NEAR * (len(word) + len(key))]
-    return get_close_matches(key, words, n=max(1, len(words)), cutoff=_NEAR)
+    words = _every_key()
+    return close_matches(key, words, most=len(words), cutoff=_NEAR)
 
 
 @functools.cache
 def _every_key() -> frozenset[str]:
-    return frozenset(word for name in KINDS for word in own_properties(name))
+    return frozenset(word for keys in own_keys().values() for word in keys)
 
 
 def _is_type(value: Any, kind: Kind) -> bool:
@@ -89,4 +88,4 @@ def _is_type(value: Any, kind: Kind) -> bool:
     if not isinstance(value, str):
         return False
     word = value.lower()
-    return word in types or (len(word) > 5 and bool(get_close_matches(word, types, n=1, cutoff=0.85)))
+    return word in types or (len(word) > 5 and bool(close_matches(word, types, most=1, cutoff=0.85)))

@@ -17,6 +17,9 @@ from typing import Any
 
 Schema = dict[str, Any]
 
+KEYS_FILE = "keys.json"
+"""Beside the schemas; `own_keys` says what is in it."""
+
 _REFERENCE = re.compile(r'"\$ref": *"([A-Za-z]+)\.schema\.json#/')
 
 
@@ -35,10 +38,14 @@ def schema_names() -> tuple[str, ...]:
     return tuple(name for name in names if {"properties", "anyOf"} & _read(name)[0].keys())
 
 
-def own_properties(name: str) -> Schema:
-    """The keys at the top of a document of schema `name`, each with its schema."""
-    properties: Schema = _read(name)[0].get("properties", {})
-    return properties
+@functools.cache
+def own_keys() -> dict[str, frozenset[str]]:
+    """Name of each kind's schema -> the keys at the top of its documents.
+
+    `docs/generate.py` writes them into a file of their own: who wants to know them all need not read all schemas.
+    """
+    kinds = json.loads((schemas_folder() / KEYS_FILE).read_text(encoding="utf-8"))
+    return {name: frozenset(keys) for name, keys in kinds.items()}
 
 
 @functools.cache

@@ -43,13 +43,15 @@ class Shape:
 
     `types`: names of the JSON types that it admits, but for null; empty for any. `branches`: its alternatives.
     `words`: the words of an enum by their lower case; None without, and where their case counts. `forgives`: whether
-    some texts are taken for something else. `marked`: what stands here is a reference or a local path.
+    some texts are taken for something else. `marked`: what stands here is a reference or a local path. `is_free_text`:
+    text fits as it is. `needed`: the keys that are required, which `required` has in their order.
     `is_environment`: an inline environment, whose own references belong to it.
     """
 
     __slots__ = (
         "_admitted", "_items", "_members", "_others", "_parts", "_pattern", "_properties", "_root", "_takes_text",
-        "branches", "forgives", "is_environment", "marked", "read_only", "required", "schema", "types", "words",
+        "branches", "forgives", "is_environment", "is_free_text", "marked", "needed", "read_only", "required", "schema",
+        "types", "words",
     )  # fmt: skip
 
     def __init__(self, schema: Schema, root: Schema) -> None:
@@ -66,6 +68,7 @@ class Shape:
         self.types = tuple(name for name in types if name != "null") if "null" in types else types
         self.branches: list[Schema] | None = schema.get("anyOf")
         self.required: tuple[str, ...] = tuple(schema.get("required", ()))
+        self.needed = frozenset(self.required)
         self.marked = not _MARKS.isdisjoint(schema)
         self.is_environment = schema.get("title") == INLINE_ENVIRONMENT
         self.read_only = bool(schema.get("readOnly"))
@@ -82,6 +85,7 @@ class Shape:
             and self._pattern is None
             and "minLength" not in schema
         )
+        self.is_free_text = self._takes_text and not self.forgives and not self.marked
 
     def part(self, key: str) -> Shape | None:
         """The shape of what stands under a key; None when the key is not known here."""

@@ -9,7 +9,6 @@ import json
 import resource
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 MEMORY = 700 * 1024 * 1024
 """Bytes of address space. Python and the validator take about 150 MB of it."""
@@ -124,7 +123,7 @@ def main() -> None:
         started = time.process_time()
         try:
             report = Checker(Demands(options=CheckOptions(secrets=True))).check(
-                SpecFile(Path(), "<stdin>", content=content)
+                SpecFile(".", "<stdin>", content=content)
             )
             code = report.problems[0].code if report.problems else ""
             entry = [name, report.result, code, time.process_time() - started, len(json.dumps(report_of([report])))]

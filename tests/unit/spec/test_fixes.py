@@ -37,7 +37,7 @@ jobs:
 
 def fixes_of(text: str, kind: str = "commandJob", folder: Path | None = None) -> list[Fix]:
     document = read_text(text, source="job.yml")
-    document.folder = folder or Path()
+    document.folder = str(folder or "")
     checked = check_document(document, KINDS[kind], CheckOptions(paths=False))
     return propose(document, checked.problems, KINDS[kind])
 

@@ -38,7 +38,7 @@ def check(content: bytes, kind: Kind | None = None, folder: Path = Path()) -> Fi
     """The report about a file of that content, which must be one that can be shown to people."""
     started = time.process_time()
     demands = Demands(options=CheckOptions(secrets=True), kind=kind)
-    report = Checker(demands).check(SpecFile(folder, "<stdin>", content=content))
+    report = Checker(demands).check(SpecFile(str(folder), "<stdin>", content=content))
     assert time.process_time() - started < SECONDS
     assert report.result in RESULTS
     assert report.reason if report.result == "Skipped" else report.kind or report.problems

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from mlctl.spec.problems import Problem, closest, line_of, render_problem, validation_result
+from difflib import get_close_matches
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlctl.spec.problems import Problem, close_matches, closest, line_of, render_problem, validation_result
 
 WRONG = Problem(
     "not_allowed", "inputs.data.mode", "'inputs.data.mode' cannot be 'fast'", "fast", "one of: ro_mount",
@@ -58,3 +63,10 @@ def test_near_words() -> None:
 
 def test_lines_of_a_text() -> None:
     assert [line_of("a\r\nb", number) for number in (0, 1, 2, 3)] == [None, "a", "b", None]
+
+
+@given(
+    st.text("abcxyz_", max_size=8), st.lists(st.text("abcxyz_", max_size=8), max_size=12), st.sampled_from([0.6, 0.85])
+)
+def test_close_matches_are_those_of_difflib(word: str, known: list[str], cutoff: float) -> None:
+    assert close_matches(word, known, most=3, cutoff=cutoff) == get_close_matches(word, known, n=3, cutoff=cutoff)

@@ -46,9 +46,11 @@ def test_keys_are_the_text_that_was_written() -> None:
 
 def test_marks_count_from_one_and_know_key_and_value() -> None:
     marks = read_text("a: 1\nb:\n  - x\n  - c: 'ö'\n", source="f").marks
-    assert marks[("a",)][:4] == (1, 4, 1, 1)
-    assert marks[("b", 0)][:4] == (3, 5, 3, 5)
-    assert marks[("b", 1, "c")][:6] == (4, 8, 4, 5, "ö", False)
+    places = {path: (mark.line, mark.column, mark.key_line, mark.key_column) for path, mark in marks.items()}
+    assert places[("a",)] == (1, 4, 1, 1)
+    assert places[("b", 0)] == (3, 5, 3, 5)
+    assert places[("b", 1, "c")] == (4, 8, 4, 5)
+    assert (marks[("b", 1, "c")].raw, marks[("b", 1, "c")].plain, marks[("a",)].plain) == ("ö", False, True)
 
 
 def test_columns_count_characters_not_bytes() -> None:

@@ -184,7 +184,7 @@ def _foreign() -> Iterator[FileReport]:
 
 
 def _file(name: str) -> SpecFile:
-    return SpecFile(CORPUS / name, name)
+    return SpecFile(str(CORPUS / name), name)
 
 
 def _verdict(checker: Checker, name: str) -> str:
