@@ -8,12 +8,17 @@ from typing import Any
 
 from mlctl.entities.asset import ASSET_KINDS, Asset, can_be_named
 from mlctl.registry.content import is_digest
+from mlctl.spec.references import ASSET, FILE, GIT, LOCAL, REMOTE, RUN, parse
 
 _TEXTS = ("name", "version", "type", "fingerprint", "created_by")
 _OPTIONAL_TEXTS = ("path", "content", "stage", "description")
 _MAPS = ("tags", "properties", "document")
 _NUMBERS = ("created_at", "modified_at")
 _FIELDS = ("kind", *_TEXTS, *_OPTIONAL_TEXTS, *_MAPS, *_NUMBERS, "anonymous")
+
+
+class PrivateAddressError(ValueError):
+    """A record that names what each machine or workspace has its own of; see `private_address`."""
 
 
 def record_of_asset(asset: Asset, root: str) -> dict[str, Any]:
@@ -46,4 +51,37 @@ def asset_from_record(record: Mapping[str, Any]) -> tuple[Asset, str]:
     )
     if not sound:
         raise ValueError(f"{asset.kind} {asset.name} {asset.version}")
+    if private := private_address(asset):
+        raise PrivateAddressError(
+            f"{asset.kind} {asset.name}:{asset.version} names {private!r} of its reader's machine"
+        )
     return asset, root
+
+
+def private_address(asset: Asset) -> str | None:
+    """What a version names that each machine or workspace has its own of: a local path, a datastore, a job's output.
+
+    Nobody may have such a thing read by others: it would bring them a file of their own machine. None when all that
+    it names is the same for everybody.
+    """
+    build = asset.document.get("build")
+    places = [asset.document.get("code"), build.get("path") if isinstance(build, dict) else None]
+    if asset.content is None and asset.path is not None and not _is_the_same_everywhere(asset.path):
+        return asset.path
+    for place in places:
+        if place is not None and (not isinstance(place, str) or _is_of_the_machine(place)):
+            return str(place)
+    return None
+
+
+def _is_the_same_everywhere(path: str) -> bool:
+    reference = parse(path)
+    return reference.kind == REMOTE or (reference.kind == ASSET and reference.registry is not None)
+
+
+def _is_of_the_machine(place: str) -> bool:
+    """Whether code or a build context is read from a path. What only a workspace has cannot be reached, at worst."""
+    reference = parse(place)
+    if reference.kind == GIT:
+        return not (reference.path or "").startswith(("https://", "http://", "ssh://", "git@"))
+    return reference.kind in (LOCAL, FILE, RUN)

@@ -20,9 +20,9 @@ from urllib.parse import quote, unquote
 
 from mlctl.entities.asset import AREAS, LATEST, UPDATABLE, Asset, AssetName, can_be_named, next_number
 from mlctl.entities.lineage import Link
-from mlctl.errors import NotFoundError, UnavailableError
+from mlctl.errors import NotFoundError, UnavailableError, UsageError
 from mlctl.registry.files import Files
-from mlctl.registry.records import asset_from_record, record_of_asset
+from mlctl.registry.records import PrivateAddressError, asset_from_record, private_address, record_of_asset
 from mlctl.store.assets import Assets, version_conflict
 from mlctl.store.rows import did_you_mean
 
@@ -42,9 +42,14 @@ class RegistryTable:
         """Keep a new version; without a version it gets the next number. Its content is there already.
 
         `root`: the name of the file or (with `/` at its end) folder that the content is. Lineage belongs to workspaces:
-        links are not kept. Raises as `AssetTable.add`.
+        links are not kept. Raises as `AssetTable.add`, and UsageError for what only one machine or workspace has.
         """
         del links
+        if private := private_address(asset):
+            raise UsageError(
+                f"{asset.kind} '{asset.name}' names {private!r}, which only this machine or workspace has",
+                hint="register its files, so that they go along",
+            )
         while True:
             versions = self._versions(asset.kind, asset.name)
             wanted = replace(asset, version=asset.version or str(next_number(list(versions))))
@@ -199,8 +204,9 @@ class RegistryTable:
                 )
             asset, root = asset_from_record({**record, "kind": kind, "name": name, "version": version})
         except (ValueError, TypeError, KeyError, RecursionError) as error:
+            why = f" or meant to harm: {error}" if isinstance(error, PrivateAddressError) else ""
             raise UnavailableError(
-                f"the record of {kind} '{name}' version '{version}' in {self._files.address} is damaged",
+                f"the record of {kind} '{name}' version '{version}' in {self._files.address} is damaged{why}",
                 hint=f"take assets/{kind}/{_part(name)} of the registry from a backup",
             ) from error
         asset = replace(asset, registry=self._registry)
