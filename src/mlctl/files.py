@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import hashlib
 import os
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 def replace_file(
@@ -35,3 +39,40 @@ def replace_file(
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def large_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which takes the place of the one at `path` when the block ends well.
+
+    Until then it stands beside it under a name that depends on `path` alone, so what a killed process left is written
+    over by the next one. Raises BlockingIOError while another process writes it, and OSError.
+    """
+    fresh = path.with_name(f".mlctl-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}.part")
+    with _open_alone(fresh) as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            fresh.replace(path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+
+
+def _open_alone(path: Path) -> BinaryIO:
+    """An empty file that nobody else has open here; file systems without locks have to do without."""
+    while True:
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "r+b")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+                file.close()
+                raise
+        # whoever had it until now may have given it its name for good, or removed it
+        with suppress(FileNotFoundError):
+            if os.path.samestat(path.lstat(), os.fstat(file.fileno())):
+                file.truncate()
+                return file
+        file.close()

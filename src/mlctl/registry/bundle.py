@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mlctl.entities.asset import Asset, can_be_named
+from mlctl.errors import ConflictError, UsageError
+from mlctl.files import large_file
 from mlctl.registry.content import is_digest, read_checked, tree_files
 from mlctl.registry.files import damaged
 from mlctl.registry.known import OpenRegistry
@@ -63,21 +64,19 @@ class Written:
 def write_bundle(registry: OpenRegistry, assets: Sequence[Asset], path: Path) -> Written:
     """Write versions of a registry into the file `path`, packed with gzip when it ends with .gz or .tgz.
 
-    It appears complete, in place of one that is there. Raises DamagedError for content that is not what it was.
+    It appears complete, in place of one that is there. Raises DamagedError for content that is not what it was,
+    UsageError for a path where something else than a file is, ConflictError while another process writes it.
     """
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is there already, and is no file", hint="name a file: a new one, or one to replace")
     manifest, trees = _collect(registry, assets)
-    new = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
-        try:
-            with new.open("xb") as file:
-                counted = _Counted(file)
-                with _packed(counted, path) as packed:
-                    _write(packed, manifest, trees, registry)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(path)
-        finally:
-            new.unlink(missing_ok=True)
+        with large_file(path) as file:
+            counted = _Counted(file)
+            with _packed(counted, path) as packed:
+                _write(packed, manifest, trees, registry)
+    except BlockingIOError as error:
+        raise ConflictError(f"another export is writing {path} at this moment", hint="wait for it to end") from error
     except OSError as error:
         raise translate_os_error(error, path.parent) from error
     return Written(manifest, counted.size, counted.digest.hexdigest())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -20,7 +21,16 @@ from tests.unit.registry.conftest import make_asset
 from tests.unit.registry.test_copying import add_folder, files_below, place_of
 
 from mlctl.entities.clock import Clock
-from mlctl.errors import ConflictError, InvalidSpecError, MlctlError, NotFoundError, UnsupportedError, UsageError
+from mlctl.errors import (
+    ConflictError,
+    InvalidSpecError,
+    MlctlError,
+    NotFoundError,
+    UnavailableError,
+    UnsupportedError,
+    UsageError,
+)
+from mlctl.files import large_file
 from mlctl.operations.bundles import export, import_bundle
 from mlctl.registry.copying import fetch, publish
 from mlctl.registry.files import DamagedError
@@ -72,7 +82,7 @@ def test_what_is_exported_arrives_whole(
     store = workspace("two")
     fetched = fetch(far.assets.resolve("data", "iris"), far, store)
     assert files_below(place_of(store, fetched)) == files_below(tmp_path / "data")
-    assert not list(tmp_path.glob(".all*"))
+    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
@@ -84,6 +94,21 @@ def test_the_same_assets_give_the_same_bytes(
     import_bundle(far, tmp_path / name)
     (tmp_path / "other").mkdir()
     assert write(far, tmp_path / "other" / name).read_bytes() == first
+
+
+def test_what_is_no_file_is_not_replaced_by_one(filled: OpenRegistry, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/full")
+    for name in ("pipe", "link", "."):
+        with pytest.raises(UsageError, match="is no file"):
+            write(filled, tmp_path / name)
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "link").is_char_device()
+
+
+def test_two_do_not_write_one_file_at_once(filled: OpenRegistry, tmp_path: Path) -> None:
+    with large_file(tmp_path / "a.tar"), pytest.raises(ConflictError, match="another export"):
+        write(filled, tmp_path / "a.tar")
 
 
 def test_any_tar_reads_it(filled: OpenRegistry, tmp_path: Path) -> None:
@@ -266,6 +291,40 @@ def test_a_manifest_that_lies_is_refused(filled: OpenRegistry, far: OpenRegistry
     is_refused(far, path)
 
 
+PRIVATE = [
+    {"path": "file:///etc/passwd"},
+    {"path": "/etc/passwd"},
+    {"path": "relative"},
+    {"path": "azureml://datastores/workspaceblobstore/paths/x"},
+    {"path": "azureml://jobs/mine/outputs/model"},
+    {"path": "runs:/mine/model"},
+    {"path": "azureml:mine:1"},
+    {"path": "git+file:///home/me/private"},
+    {"path": None, "document": {"build": {"path": "/home/me"}}, "kind": "environment"},
+    {"path": None, "document": {"code": "file:///home/me"}, "kind": "component"},
+    {"path": None, "document": {"code": "git+file:///home/me/private"}, "kind": "component"},
+]
+
+
+@pytest.mark.parametrize("fields", PRIVATE, ids=repr)
+def test_a_record_that_names_files_of_its_reader_is_refused(
+    filled: OpenRegistry, far: OpenRegistry, tmp_path: Path, fields: dict[str, Any]
+) -> None:
+    path = write(filled, tmp_path / "a.tar", "address")
+    members = read_members(path)
+    record = json.loads(members[0][1])
+    record["assets"][0].update(fields)
+    write_members(path, with_manifest(members, record))
+    is_refused(far, path)
+    # and who writes to the place past mlctl gets no further
+    (written,) = (tmp_path / "share").rglob("versions/x.json")
+    written.write_text(json.dumps({**json.loads(written.read_text()), **fields}))
+    with pytest.raises(UnavailableError, match="meant to harm"):
+        filled.assets.get("model", "address", "x")
+    with pytest.raises(UsageError, match="only this machine or workspace has"):
+        filled.assets.add(make_asset("other", **fields))
+
+
 FILE = {"kind": "file", "executable": False}
 TREES: dict[str, Callable[[str, int], list[dict[str, Any]]]] = {
     "above": lambda digest, size: [{"path": "../x", "digest": digest, "size": size, **FILE}],
@@ -348,6 +407,7 @@ _IMPORT = """
 import os, sys
 from pathlib import Path
 from mlctl.entities.clock import Clock
+from mlctl.files import large_file
 from mlctl.operations.bundles import import_bundle
 from mlctl.registry.known import Registries
 
