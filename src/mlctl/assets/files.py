@@ -15,8 +15,8 @@ def fetch_files(store: WorkspaceStore, asset: Asset, folder: Path) -> tuple[str,
     """Copy the files of an asset into `folder`, which is made. What a folder holds stands directly in it.
 
     Stored files are copied from the content store. Returns sentences for the user. Raises NotFoundError,
-    UnavailableError when stored content is damaged, UsageError for an asset without files, UnsupportedError for a
-    folder of the web.
+    UnavailableError when stored content is damaged, UsageError for an asset without files or with a link that leads
+    out of them, UnsupportedError for a folder of the web.
     """
     from mlctl.storage.addresses import is_elsewhere
 
@@ -31,10 +31,8 @@ def fetch_files(store: WorkspaceStore, asset: Asset, folder: Path) -> tuple[str,
 
         refuse_web_folder(what, asset.type, asset.path)
         fetched = fetch_web(asset.path, store, load().home / "cache")
-        store_copy(fetched.path, folder, name=fetched.name)
-        return fetched.warnings
-    store_copy(place_of(asset.path, store), folder)
-    return ()
+        return (*fetched.warnings, *store_copy(fetched.path, folder, name=fetched.name))
+    return store_copy(place_of(asset.path, store), folder)
 
 
 def place_of(uri: str, store: WorkspaceStore) -> Path:
@@ -51,12 +49,20 @@ def place_of(uri: str, store: WorkspaceStore) -> Path:
     return fetch(address, Storage(store, settings.environ), settings.home / "cache")
 
 
-def store_copy(place: Path, folder: Path, *, name: str | None = None) -> None:
-    """Copy a file into a folder, under its name or another, or what a folder holds."""
+def store_copy(place: Path, folder: Path, *, name: str | None = None) -> tuple[str, ...]:
+    """Copy a file into a folder, under its name or another, or what a folder holds; returns sentences for the user.
+
+    Raises UsageError for a link that leads out of the folder.
+    """
     import shutil
 
+    from mlctl.store.copies import refuse_leaving_links, without_special
+
+    left_out: list[str] = []
     if place.is_dir():
-        shutil.copytree(place, folder, symlinks=True)
+        refuse_leaving_links(place)
+        shutil.copytree(place, folder, symlinks=True, ignore=without_special(left_out))
     else:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(place, folder / (name or place.name))
+    return tuple(left_out)

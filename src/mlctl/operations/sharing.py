@@ -26,10 +26,12 @@ def put(
 
     Data that only points to a datastore of the workspace is stored with its files, as nobody else has the datastore.
     Components without a name that it holds go along. Repeating it changes nothing. Raises ConflictError for a version
-    that is there with other content, NotFoundError for files that are gone.
+    that is there with other content, NotFoundError for files that are gone, UsageError for a link that leads out
+    of a datastore's folder.
     """
     if asset.content is None and asset.path is not None and parse(asset.path).kind == DATASTORE:
-        kept = keep_files(store, place_of(asset.path, store))
+        # whoever fills the datastore must not have files of this machine brought to everybody
+        kept = keep_files(store, place_of(asset.path, store), may_leave=False)
         asset = replace(asset, content=kept.content, path=kept.path)
 
     def shared_inner(text: str) -> str:

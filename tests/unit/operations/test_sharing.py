@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,3 +166,46 @@ def test_an_asset_of_a_registry_is_shown_as_such(
     assert shown["id"] == "azureml://registries/team/environments/env/versions/1"
     assert (shown["labels"], shown["image"]) == (["good"], "python:3.11")
     assert stores[0].assets.list_names("environment") == []
+
+
+def in_a_datastore(store: WorkspaceStore) -> tuple[Asset, Path]:
+    """A folder in a datastore as an asset that is its address, and the folder."""
+    folder = store.datastore_folder("workspaceblobstore") / "raw"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.csv").write_text("1")
+    (folder / "sub" / "near").symlink_to("../a.csv")
+    address = "azureml://datastores/workspaceblobstore/paths/raw"
+    return store.assets.add(Asset("data", "d", "1", type="uri_folder", path=address, created_at=1.0)), folder
+
+
+@pytest.mark.parametrize("link", ["absolute", "relative", "by a link"])
+def test_a_link_that_leaves_the_data_is_neither_shared_nor_downloaded(
+    registry: OpenRegistry, stores: tuple[WorkspaceStore, WorkspaceStore], tmp_path: Path, link: str
+) -> None:
+    asset, folder = in_a_datastore(stores[0])
+    (folder / "deep" / "er").mkdir(parents=True)
+    (folder / "sub" / "here").symlink_to("../deep/er")
+    target = {"absolute": folder / "a.csv", "relative": "../../raw2", "by a link": "here/../../../raw2"}[link]
+    (folder.parent / "raw2").mkdir()  # one name begins like the other
+    (folder.parent / "raw2" / "b.csv").write_text("2")
+    (folder / "sub" / "away").symlink_to(target)
+    if link != "absolute":  # it is within the folder, but not within a copy
+        with pytest.raises(UsageError, match="sub/away leads out of the folder"):
+            share(asset, stores[0], registry, name="d", version="1", now=2.0)
+        assert registry.assets.all() == []
+    with pytest.raises(UsageError, match="sub/away leads out of the folder"):
+        download(AssetDesk(stores[0], CLOCK), asset, tmp_path / "to")
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_a_link_within_the_data_is_downloaded_as_one_and_a_pipe_is_left_out(
+    stores: tuple[WorkspaceStore, WorkspaceStore], tmp_path: Path
+) -> None:
+    asset, folder = in_a_datastore(stores[0])
+    (folder / "sub" / "up").symlink_to("..")
+    os.mkfifo(folder / "sub" / "pipe")
+    place, warnings = download(AssetDesk(stores[0], CLOCK), asset, tmp_path / "to")
+    assert warnings == (f"{folder}/sub/pipe is no file and was left out",)
+    assert (place / "sub" / "near").readlink() == Path("../a.csv")
+    assert (place / "sub" / "up" / "a.csv").read_text() == "1"
+    assert not (place / "sub" / "pipe").exists()
