@@ -34,9 +34,8 @@ def check_datastores(payload: Mapping[str, Any], store: WorkspaceStore, environ:
         if data["mode"] != "direct" and is_elsewhere(data, store):
             address = locate(data["uri"], store)
             assert address is not None
-            _checked(
-                lambda found=address: check_datastore(found.datastore, storage.vault), f"inputs.{data['name']}.path"
-            )
+            with located(f"inputs.{data['name']}.path: "):
+                check_datastore(address.datastore, storage.vault)
     said = []
     for data in payload["outputs"]:
         if data["mode"] == "direct" or "deliver" not in data:
@@ -47,7 +46,10 @@ def check_datastores(payload: Mapping[str, Any], store: WorkspaceStore, environ:
             said.append(f"outputs.{data['name']} stays in the job's folder: {error.message}; {error.hint}")
             continue
         assert address is not None
-        _checked(lambda found=address: check_datastore(found.datastore, storage.vault), f"outputs.{data['name']}.path")
+        with located(f"outputs.{data['name']}.path: "):
+            check_datastore(address.datastore, storage.vault)
+            if address.is_local:
+                address.below(store.datastore_folder(address.datastore.name))  # no link of it leads out
     return said
 
 
@@ -129,8 +131,3 @@ def _datastore_of(uri: str) -> str:
     from mlctl.spec.references import parse
 
     return parse(uri).datastore or ""
-
-
-def _checked(check: Any, where: str) -> None:
-    with located(f"{where}: "):
-        check()
