@@ -226,6 +226,23 @@ def _with_formats(formats: tuple[str, ...]) -> Any:
 
 _PREFIX = "mlctl_"
 _ACCEPTED = "accepted_"
+_NAMING = (
+    "name",
+    "version",
+    "label",
+    "registry_name",
+    "share_with_name",
+    "share_with_version",
+    "endpoint_name",
+    "deployment_name",
+    "job_name",
+    "output_name",
+    "datastore",
+    "path",
+    "compute",
+)
+"""Parameters whose value names something; of no meaning when it is empty."""
+
 _FLAGS = ("only_show_errors", "verbose", "debug")
 
 
@@ -256,6 +273,7 @@ def _shape(param: TyperOption) -> Option:
 def _call(verb: Verb, context: Context, values: dict[str, Any]) -> Result:
     given = {name.removeprefix(_PREFIX): values.pop(name) for name in list(values) if name.startswith(_PREFIX)}
     taken = [values.pop(name) for name in list(values) if name.startswith(_ACCEPTED)]
+    _refuse_empty(verb, values)
     if verb.formats:
         context.report_format = given["output"] or ""
         if given["output"] in verb.formats:
@@ -268,6 +286,18 @@ def _call(verb: Verb, context: Context, values: dict[str, Any]) -> Result:
     if isinstance(value, Result):
         return value if value.view else Result(value.value, verb.view, value.exit_code, value.log)
     return Result(value, verb.view)
+
+
+def _refuse_empty(verb: Verb, values: dict[str, Any]) -> None:
+    """An option that says which one must not count as left out because a variable of a script was empty."""
+    for name in _NAMING:
+        if values.get(name) == "":
+            parameter = inspect.signature(verb.function, eval_str=True).parameters[name]
+            spelled = parameter.annotation.__metadata__[0]
+            # typer takes the first spelling for a default value at first
+            names = [str(text) for text in (spelled.default, *(spelled.param_decls or ()))]
+            option = next((text for text in names if text.startswith("--")), name.upper())
+            raise UsageError(f"{option} is empty", hint="give it a value, or leave the option out")
 
 
 def _apply(context: Context, given: dict[str, Any]) -> None:

@@ -154,3 +154,23 @@ def test_names_are_completed(call: Call, shared: Path) -> None:
     found = call("__complete", "--", "registry", "show", "-n", "te")
     assert "team" in found.out
     assert "team" in call("__complete", "--", "model", "share", "--registry-name", "").out
+
+
+EMPTY = [
+    ("data share -n d -v 1 --registry-name team", "--share-with-name"),
+    ("data share -n d -v 1 --registry-name team", "--share-with-version"),
+    ("data share -n d -v 1", "--registry-name"),
+    ("data create --name d", "--version"),
+    ("data create --name d", "--path"),
+    ("data list", "--name"),
+    ("model show -n m", "--label"),
+    ("job create -f job.yml", "--name"),
+    ("workspace show", "--name"),
+    ("online-deployment show -n d", "--endpoint-name"),
+]
+
+
+@pytest.mark.parametrize(("words", "option"), EMPTY)
+def test_an_option_that_names_something_is_not_empty(call: Call, words: str, option: str) -> None:
+    answer = call(*words.split(), option, "")
+    assert (answer.code, answer.err.splitlines()[0]) == (2, f"error[usage]: {option} is empty"), answer
