@@ -63,7 +63,7 @@ def dump():
     with open(os.environ["MODULES"], "w") as file:
         file.write("\\n".join(names))
 atexit.register(dump)
-from mlctl.cli import run
+from mlctl.start import run
 run()
 """
 
@@ -83,7 +83,7 @@ def test_root_help_imports_no_group(tmp_path: Path) -> None:
     own = {name for name in _modules(["--help"], tmp_path) if name.startswith("mlctl")}
     assert own == {
         "mlctl", "mlctl.cli", "mlctl.cli.groups", "mlctl.cli.lazy", "mlctl.context", "mlctl.errors", "mlctl.output",
-        "mlctl.output.streams",
+        "mlctl.output.streams", "mlctl.start",
     }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """`python -m mlctl`."""
 
-from mlctl.cli import run
+from mlctl.start import run
 
 if __name__ == "__main__":
     run()

@@ -277,3 +277,33 @@ def test_ctrl_c_while_an_object_is_destroyed_ends_the_command(seconds: str) -> N
     words = [sys.executable, "-c", _INTERRUPTED, seconds]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
     assert (done.returncode, done.stderr) == (130, "")
+
+
+_INTERRUPTED_EARLY = """
+import atexit, os, signal, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == place:
+            os.kill(os.getpid(), signal.SIGINT)
+place = sys.argv[1]
+sys.meta_path.insert(0, Interrupt())
+if place == "the end":
+    atexit.register(os.kill, os.getpid(), signal.SIGINT)
+if len(sys.argv) > 2:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.argv[1:] = ["config", "list", "-o", "none"]
+from mlctl.start import run
+run()
+"""
+_PLACES = ["mlctl.cli", "mlctl.context", "mlctl.output.streams", "typer", "mlctl.cli.config", "the end"]
+
+
+@pytest.mark.parametrize("place", _PLACES)
+def test_ctrl_c_is_silent_at_every_moment(place: str, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", _INTERRUPTED_EARLY, place]
+    environ = {**os.environ, "MLCTL_HOME": str(tmp_path)}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30, env=environ)
+    # what is done when Ctrl-C comes stays done
+    assert (done.returncode, done.stdout, done.stderr) == (0 if place == "the end" else 130, "", "")
+    done = subprocess.run([*words, "ignored"], capture_output=True, text=True, check=False, timeout=30, env=environ)
+    assert (done.returncode, done.stderr) == (0, "")
