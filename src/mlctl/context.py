@@ -38,7 +38,7 @@ class Context:
         self._backends: dict[str, Backend] = dict(backends or {})
         self._clock = clock
         self.streams = streams or Streams()
-        self.say = Say(self.streams, colour=lambda: not self.settings.flag("core.no_color"))
+        self.say = Say(self.streams, colour=lambda: not self.settings.flag("core.no_color"), conceal=_conceal)
         self.output_given = False
         self.report_format = ""
         self.query: Any = None
@@ -93,3 +93,9 @@ class Context:
 
             self._backends[name] = connect(name, self.settings, self.store)
         return self._backends[name]
+
+
+def _conceal(text: str) -> str:
+    from mlctl.operations.concealing import concealed
+
+    return concealed(text)

@@ -23,7 +23,9 @@ def is_web(uri: str) -> bool:
 def refuse_web_folder(what: str, kind: str, uri: str) -> None:
     """Raise UnsupportedError when `kind`, such as uri_folder, is no single file. `what` is named in the message."""
     if kind in _FOLDERS:
-        address = uri.partition("?")[0]  # what follows may be a signature
+        from mlctl.store.signed_addresses import printable
+
+        address = printable(uri).partition("?")[0]  # what follows may be a signature
         raise UnsupportedError(
             f"{what}: a folder cannot be read over the web ({address})",
             hint="use type: uri_file, register its container as a datastore, or copy the folder to this machine",

@@ -151,10 +151,10 @@ def _report(error: MlctlError, context: Context) -> None:
     usage = error.details.get("usage")
     if usage:
         context.streams.write_talk(f"{usage}\n")
-    context.say.error(f"error[{error.code}]: {error.message}")
-    if isinstance(error, InvalidSpecError):
-        for problem in error.problems:
-            context.streams.write_talk(f"{_problem_text(problem)}\n")
+    if isinstance(error, InvalidSpecError) and error.problems:
+        _report_problems(error, context)
+    else:
+        context.say.error(f"error[{error.code}]: {error.message}")
     if error.hint:
         context.say.hint(error.hint)
     if error.__cause__ is not None:
@@ -168,10 +168,17 @@ def _report_crash(error: Exception, words: list[str], context: Context) -> int:
     return MlctlError.exit_code
 
 
-def _problem_text(problem: Any) -> str:
+def _report_problems(error: InvalidSpecError, context: Context) -> None:
+    """The error and every problem of the document. The message may quote one of them."""
+    from mlctl.operations.concealing import concealed_problem
     from mlctl.spec.problems import render_problem
 
-    return render_problem(problem)
+    message, shown = error.message, [concealed_problem(problem) for problem in error.problems]
+    for before, after in zip(error.problems, shown, strict=True):
+        message = message.replace(before.message, after.message)
+    context.say.error(f"error[{error.code}]: {message}")
+    for problem in shown:
+        context.streams.write_talk(f"{render_problem(problem)}\n")
 
 
 def _report_parser_error(error: Any, context: Context) -> int:

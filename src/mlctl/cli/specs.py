@@ -29,13 +29,14 @@ def validate_verb(family: str) -> Verb:
         The result is az's: {"result", "errors", "warnings"}.
         """
         from mlctl.cli.verbs import standard_input
+        from mlctl.operations.concealing import concealed_problem
         from mlctl.operations.spec_files import spec_file
         from mlctl.operations.validation import check_one
         from mlctl.spec.problems import INCOMPLETE, validation_result
 
         named = spec_file(str(file), stdin=standard_input([str(file)]))
         problems = check_one(named, family, overrides=set_ or [])
-        result: dict[str, Any] = validation_result(problems)
+        result: dict[str, Any] = validation_result(map(concealed_problem, problems))
         incomplete = any(problem.severity == INCOMPLETE for problem in problems)
         failed = result["result"] == "Failed" or incomplete
         return Result(result, exit_code=InvalidSpecError.exit_code if strict and failed else 0)

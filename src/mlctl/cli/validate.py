@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlctl.operations.spec_files import SpecFile
     from mlctl.operations.validation import Demands, FileReport
     from mlctl.spec.kinds import Kind
+    from mlctl.spec.problems import Problem
 
 FORMATS = ("text", "sarif", "junit", "github")
 
@@ -131,7 +132,6 @@ def _as_text(context: Context, found: Iterable[FileReport]) -> Result:
 def _tell(context: Context, found: Iterable[FileReport]) -> tuple[dict[str, int], list[bytes]]:
     """How many files had which result, and the problems as text, each once; the rest is said on stderr."""
     from mlctl.operations.validation import FAILED, SKIPPED, SUCCEEDED, UNFINISHED
-    from mlctl.spec.problems import render_problem
 
     count = dict.fromkeys((SUCCEEDED, UNFINISHED, FAILED, SKIPPED), 0)
     told: dict[tuple[Any, ...], bytes] = {}
@@ -142,10 +142,17 @@ def _tell(context: Context, found: Iterable[FileReport]) -> tuple[dict[str, int]
             context.streams.write_talk(f"{report.file}: skipped, {report.reason}\n")
         for problem in report.problems:
             key = (problem.source, problem.line, problem.column, problem.code, problem.path, problem.message)
-            told.setdefault(key, f"{render_problem(problem)}\n".encode())
+            told.setdefault(key, _rendered(problem))
     if not quiet:
         context.streams.write_talk(f"{_sum(count)}\n")
     return count, list(told.values())
+
+
+def _rendered(problem: Problem) -> bytes:
+    from mlctl.operations.concealing import concealed_problem
+    from mlctl.spec.problems import render_problem
+
+    return f"{render_problem(concealed_problem(problem))}\n".encode()
 
 
 def _sum(count: dict[str, int]) -> str:

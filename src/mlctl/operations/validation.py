@@ -121,7 +121,10 @@ class Checker:
         text = _start_of(file)
         reason = foreign_text(text) if self.demands.kind is None else None
         if reason is None and self.demands.kind is None and file.found and not looks_like_spec(text):
-            reason = f"cannot be read as YAML, and nothing in it speaks of Azure ML ({error.problems[0].message})"
+            from mlctl.operations.concealing import concealed
+
+            why = concealed(error.problems[0].message)
+            reason = f"cannot be read as YAML, and nothing in it speaks of Azure ML ({why})"
         if reason is not None:
             return FileReport(file.source, None, SKIPPED, reason)
         return FileReport(file.source, None, FAILED, problems=tuple(error.problems))
@@ -229,7 +232,10 @@ def report_of(reports: Sequence[FileReport]) -> dict[str, Any]:
 
 
 def problem_data(problem: Problem, kind: str | None = None) -> dict[str, Any]:
-    """A problem as data for reports; `kind` of its file leads to the page that documents the keys."""
+    """A problem as data for reports, without secrets; `kind` of its file leads to the page that documents the keys."""
+    from mlctl.operations.concealing import concealed_problem
+
+    problem = concealed_problem(problem)
     return {
         "code": code_of(problem.code),
         "rule": problem.code,

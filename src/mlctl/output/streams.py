@@ -94,25 +94,36 @@ class Streams:
 
 
 class Say:
-    """Talk on stderr, by level. `error` is always shown, `warning` unless `--only-show-errors`."""
+    """Talk on stderr, by level. `error` is always shown, `warning` unless `--only-show-errors`.
 
-    def __init__(self, streams: Streams, *, level: Level = Level.WARNING, colour: Callable[[], bool] = bool) -> None:
+    `conceal` takes secrets out of what is said, but for notes: those are what the user asked for.
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        *,
+        level: Level = Level.WARNING,
+        colour: Callable[[], bool] = bool,
+        conceal: Callable[[str], str] = str,
+    ) -> None:
         self._streams = streams
         self._colour = colour
+        self._conceal = conceal
         self.level = level
 
     def error(self, text: str) -> None:
         """An error line, as given: it brings its own `error[code]:`."""
-        self._line(text, "31")
+        self._line(self._conceal(text), "31")
 
     def hint(self, text: str) -> None:
         """What to do about an error; shown with it at every level."""
-        self._line(f"hint: {text}", "")
+        self._line(f"hint: {self._conceal(text)}", "")
 
     def warning(self, text: str) -> None:
         """Something the user should know, though the command goes on."""
         if self.level >= Level.WARNING:
-            self._line(f"warning: {text}", "33")
+            self._line(f"warning: {self._conceal(text)}", "33")
 
     def warnings(self, texts: Iterable[str]) -> None:
         """Each a warning."""
@@ -127,12 +138,12 @@ class Say:
     def info(self, text: str) -> None:
         """What is going on, with `--verbose`."""
         if self.level >= Level.INFO:
-            self._line(text, "")
+            self._line(self._conceal(text), "")
 
     def debug(self, text: str) -> None:
         """Everything else, with `--debug`."""
         if self.level >= Level.DEBUG:
-            self._line(f"debug: {text}", "2")
+            self._line(f"debug: {self._conceal(text)}", "2")
 
     @contextmanager
     def progress(self, text: str) -> Iterator[Callable[[str], None]]:

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, NoReturn
 import yaml
 
 from mlctl.spec.encoding import refuse, refuse_characters
-from mlctl.spec.problems import Problem, line_of
-from mlctl.spec.syntax import explain
+from mlctl.spec.problems import Problem
+from mlctl.spec.syntax import excerpt_of, explain
 
 MOST_VALUES = 100_000
 """Keys and values that may be written in a file; reading them takes about two seconds."""
@@ -214,7 +214,7 @@ class _Composer:
         return tag
 
     def fail(self, code: str, line: int, column: int, message: str, *, hint: str) -> NoReturn:
-        excerpt = line_of(self.text, line)
+        excerpt = excerpt_of(self.text, line)
         refuse(Problem(code, "", message, source=self.source, line=line, column=column, hint=hint, excerpt=excerpt))
 
 

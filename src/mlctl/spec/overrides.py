@@ -147,7 +147,10 @@ def _require_map(here: Any, part: str, path: KeyPath, option: str) -> None:
     if isinstance(here, str) and here.startswith(("azureml:", "file:")):
         message = f"{option}: '{where}' is the reference '{here}', whose parts cannot be set"
         raise UsageError(message, hint=f"set the whole of it: --set {where}=…")
-    message = f"{option}: '{where}' is the value '{here}', which has no part '{part}'"
+    from mlctl.spec.rules.secret_patterns import names_secret
+
+    shown = "…" if "credentials" in path or any(names_secret(str(step)) for step in path) else here
+    message = f"{option}: '{where}' is the value '{shown}', which has no part '{part}'"
     raise UsageError(message, hint=f"set the whole of it: --set {where}=…")
 
 

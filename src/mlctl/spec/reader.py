@@ -30,6 +30,7 @@ from mlctl.spec.nodes import (
     scalar_value,
 )
 from mlctl.spec.problems import WARNING, Problem, line_of
+from mlctl.spec.syntax import excerpt_of
 
 LARGEST_FILE = 4 * 1024 * 1024
 """Bytes. The longest published specs have a few hundred kilobytes."""
@@ -196,7 +197,7 @@ class _Builder:
         # a text that is too deep, which not every composer tells, is wrong for this reason first
         compose_carefully(self.text, self.source)
         line, start = place_of(node)
-        excerpt = line_of(self.text, line)
+        excerpt = excerpt_of(self.text, line)
         source, column = self.source, start if column is None else column
         refuse(Problem(code, "", message, source=source, line=line, column=column, hint=hint, excerpt=excerpt))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from mlctl.spec.problems import line_of
@@ -61,6 +62,32 @@ def explain(error: Any, text: str) -> tuple[str, str, int, int]:
         line,
         column,
     )
+
+
+def excerpt_of(text: str, line: int) -> str | None:
+    """A line (from 1) of a file that cannot be read, or None when there is none or it is not to be shown.
+
+    What the lines of such a file mean is not known, so those that seem to stand below `credentials:` are not shown.
+    """
+    return None if _is_secret(text, line) else line_of(text, line)
+
+
+def _is_secret(text: str, line: int) -> bool:
+    lines = text.split("\n", line)[:line]
+    inner = None
+    for one in reversed(lines):
+        indent = len(one) - len(one.lstrip())
+        if not one.strip() or (inner is not None and indent >= inner):
+            continue
+        if re.search(_CREDENTIALS, one):
+            return True
+        if indent == 0 and inner is not None:
+            return False
+        inner = indent
+    return False
+
+
+_CREDENTIALS = r"""(?:^|[\s{,"'])credentials["']?\s*:"""
 
 
 def _with_context(message: str, error: Any, line: int) -> str:

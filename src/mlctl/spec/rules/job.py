@@ -18,7 +18,8 @@ def check_job(spec: SpecCheck) -> None:
     name = spec.data.get("name")
     if isinstance(name, str) and not re.fullmatch(_NAME, name):
         usable = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:255]
-        hint = f"such as '{usable}'" if usable else "such as 'try-1'"
+        # of an address nothing is proposed: it may hold a password
+        hint = f"such as '{usable}'" if usable and "://" not in name else "such as 'try-1'"
         message = (
             f"'name' cannot be '{name[:80]}': a job name has letters, digits, '-' and '_', up to 255, "
             "and starts with a letter or a digit"

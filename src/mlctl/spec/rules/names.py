@@ -83,7 +83,9 @@ def check_name(spec: SpecCheck, path: KeyPath, rule: NameRule, *, filled_in: boo
 
 
 def proposal(name: str, rule: NameRule) -> str | None:
-    """A name close to the one at hand that the rule takes; None when there is none."""
+    """A name close to the one at hand that the rule takes; None when there is none, or for an address."""
+    if "://" in name:
+        return None  # it may hold a password, which would be told
     for joint in "-_":
         tried = re.sub(r"[^A-Za-z0-9]+", joint, name).strip("-_")
         if rule.takes(tried):
