@@ -146,7 +146,7 @@ def mounted(context: Context, path: str, point: Path, mode: str, *, modes: tuple
     if mode not in modes:
         raise UsageError(f"--mode is {mode!r}", hint=f"it can be {' or '.join(modes)}")
     desk, settings = desk_of(context), context.settings
-    return mount_path(
+    shown, warnings = mount_path(
         Storage(context.store, settings.environ),
         desk.resolver,
         path,
@@ -155,3 +155,5 @@ def mounted(context: Context, path: str, point: Path, mode: str, *, modes: tuple
         cache=settings.home / "cache",
         progress=desk.progress,
     )
+    context.say.warnings(warnings)
+    return shown

@@ -15,8 +15,8 @@ RO_MOUNT, RW_MOUNT = "ro_mount", "rw_mount"
 BOUND, COPIED = "bound", "copied"
 
 
-def show_at(place: Path, point: Path, *, mode: str) -> tuple[Path, str]:
-    """Show a file or a folder at `point`: a folder becomes the point itself, a file stands in it under its name.
+def show_at(place: Path, point: Path, *, mode: str, name: str | None = None) -> tuple[Path, str]:
+    """Show a file or a folder at `point`: a folder becomes the point itself, a file stands in it, as `name` if given.
 
     Returns where it is now, and how: bound (umount ends it) or copied. Without the right to mount, read-only is a copy
     without write rights, and writing is refused (UnavailableError). Raises ConflictError when something is there.
@@ -25,7 +25,7 @@ def show_at(place: Path, point: Path, *, mode: str) -> tuple[Path, str]:
         point.mkdir(parents=True, exist_ok=True)
         if any(point.iterdir()) or os.path.ismount(point):
             raise ConflictError(f"{point} is not empty", hint="give another --mount-point, or unmount what is there")
-        target = point if place.is_dir() else point / place.name
+        target = point if place.is_dir() else point / (name or place.name)
         if _bind(place, target, read_only=mode == RO_MOUNT):
             return target, BOUND
         if mode == RW_MOUNT:

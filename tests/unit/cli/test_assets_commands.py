@@ -311,3 +311,25 @@ def test_sent_files_are_kept_here_too(call: Call, data: Path, share: Path) -> No
     assert call("data", "download", "-n", "a", "-v", "1", "-p", "out").code == 0
     assert Path("out/a/sub/b.csv").read_text() == "3\n"
     assert call("workspace", "verify").code == 0
+
+
+def test_a_file_of_the_web_is_mounted(call: Call, site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlctl.storage.mounts._bind", lambda *_words, **_options: False)
+    address = f"{site}/iris.csv?sv=1&sig=hunter2"
+    assert call("data", "create", "-n", "iris", "--type", "uri_file", "--path", address).code == 0
+    for number, path in enumerate(("azureml:iris:1", address)):
+        point = tmp_path / f"point{number}"
+        answer = call("data", "mount", "--path", path, "--mount-point", str(point))
+        assert answer.code == 0, answer.err
+        assert answer.json["mounted_path"] == str(point / "iris.csv")
+        assert answer.json["source"] == f"{site}/iris.csv?sv=…&sig=…"
+        assert answer.json["snapshot"] is True
+        assert (point / "iris.csv").read_text() == "1,2\n"
+        assert (point / "iris.csv").stat().st_mode & 0o222 == 0
+    refused = call("data", "mount", "--path", f"{site}/missing?sig=hunter2", "--mount-point", str(tmp_path / "p"))
+    assert (refused.code, "hunter2" in refused.err) == (3, False)
+    assert call("data", "create", "-n", "f", "--type", "uri_folder", "--path", address).code == 0
+    refused = call("data", "mount", "--path", "azureml:f:1", "--mount-point", str(tmp_path / "p"))
+    assert (refused.code, "cannot be read over the web" in refused.err) == (9, True)
+    refused = call("datastore", "mount", "--path", address, "--mode", "rw_mount", "--mount-point", str(tmp_path / "p"))
+    assert (refused.code, "hunter2" in refused.err) == (9, False)
