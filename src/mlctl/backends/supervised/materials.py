@@ -13,6 +13,7 @@ from mlctl.backends.supervised.datastores import bring_remote, is_elsewhere, lin
 from mlctl.backends.supervised.folder import JobFolder
 from mlctl.errors import UnavailableError, located
 from mlctl.storage.hidden_texts import check_known
+from mlctl.store.copies import without_special
 from mlctl.store.workspaces import WorkspaceStore
 
 READ_ONLY_MODES = frozenset({"ro_mount", "mount"})
@@ -92,7 +93,7 @@ def bring_inputs(
         if data["mode"] in READ_ONLY_MODES:
             mounts.append({"source": str(source), "target": data["target"], "read_only": True})
         else:
-            copy(source, Path(data["target"]), follow_links=not data["uri"].startswith("azureml:"))
+            warnings += copy(source, Path(data["target"]), follow_links=not data["uri"].startswith("azureml:"))
     return mounts, warnings
 
 
@@ -119,19 +120,24 @@ def local_source(data: dict[str, Any], store: WorkspaceStore) -> Path:
         return local_place(data["uri"], store)
 
 
-def copy(source: Path, target: Path, *, follow_links: bool) -> None:
+def copy(source: Path, target: Path, *, follow_links: bool) -> list[str]:
     """Copy a file or a folder. What a job wrote is copied with its links as links: one may point to anything of ours.
 
-    Raises UnavailableError when it cannot be done, such as on a full disk.
+    Returns a sentence for each pipe, socket and device, which are left out. Raises UnavailableError when it cannot be
+    done, such as on a full disk.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    left_out: list[str] = []
     try:
         if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True, symlinks=not follow_links)
-        else:
+            ignore = without_special(left_out, follow_links=follow_links)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(source, target, dirs_exist_ok=True, symlinks=not follow_links, ignore=ignore)
+        elif not without_special(left_out, follow_links=follow_links)(str(source.parent), [source.name]):
+            target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target, follow_symlinks=follow_links)
     except shutil.Error as error:
         first = error.args[0][0]
         raise UnavailableError(f"cannot copy {first[0]} to {first[1]}: {first[2]}") from error
     except OSError as error:
         raise UnavailableError(f"cannot copy {source} to {target}: {error.strerror or error}") from error
+    return left_out
