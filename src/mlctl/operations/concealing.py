@@ -17,8 +17,8 @@ _SIGNED = re.compile(r"[A-Za-z][\w+.-]*://[^\s'\"<>()?]+\?[^\s'\"<>()]+")
 _PASSWORD = re.compile(r"(?<=://)[^\s/@:\"]*:(?!\d+(?:/|$))[^\s/\"]*@")
 _WEB_USER = re.compile(r"((?:https?|ftps?|sftp)://)[^\s/@\"]+@", re.IGNORECASE)
 _NAMED = r"[\w.-]*(?:sig|signature|sas|token|secret|passw(?:or)?d|passphrase|pwd|key|credentials?)"
-_PARAMETER = re.compile(rf"([?&#;]{_NAMED}=)[^&#;\s'\"]+", re.IGNORECASE)
-_SIGNATURE = re.compile(r"((?<![A-Za-z])sig=)[^&#\s'\"]+", re.IGNORECASE)
+_PARAMETER = re.compile(rf"([?&#;]{_NAMED}=)(?!{HIDDEN})[^&#;\s'\"]+", re.IGNORECASE)
+_SIGNATURE = re.compile(r"((?<![A-Za-z])sig=)(?!…)[^&#\s'\"]+", re.IGNORECASE)
 _CONNECTION = re.compile(
     r"(\b(?:AccountKey|SharedAccessKey|SharedAccessSignature|SharedSecretValue)\s?=\s?|;\s?(?:Password|Pwd)\s?=\s?)"
     r"[^;\s'\"]+",

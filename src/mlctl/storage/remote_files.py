@@ -82,7 +82,7 @@ def find_files(remote: Remote, path: str) -> list[RemoteFile]:
 
     Names that could lead out of a folder are refused (UnsupportedError). Raises AuthError, UnavailableError.
     """
-    what = f"cannot list '{path}' of datastore '{remote.name}'"
+    what = f"cannot list {path!r} of datastore '{remote.name}'"
     found = patiently(lambda: _find(remote, remote.full(path)), remote, what)
     skip = len(remote.root) + 1
     files = [_file(name[skip:], facts) for name, facts in found.items() if _is_file(name, facts)]
@@ -93,7 +93,7 @@ def find_files(remote: Remote, path: str) -> list[RemoteFile]:
 
 def read_part(remote: Remote, file: RemoteFile, start: int, end: int) -> bytes:
     """The bytes from `start` to `end` of a file."""
-    what = f"cannot read '{file.path}' of datastore '{remote.name}'"
+    what = f"cannot read {file.path!r} of datastore '{remote.name}'"
 
     def read() -> bytes:
         data = bytes(remote.files.cat_file(remote.full(file.path), start=start, end=end))
@@ -108,7 +108,7 @@ def known_checksums(remote: Remote, file: RemoteFile) -> Checksums:
     """The checksums that the service knows of a file; S3 is asked, Azure told them in the listing."""
     if remote.flavour == "azure" or file.known.sha256:
         return file.known
-    what = f"cannot look at '{file.path}' of datastore '{remote.name}'"
+    what = f"cannot look at {file.path!r} of datastore '{remote.name}'"
     bucket, _, key = remote.full(file.path).partition("/")
     head = patiently(lambda: remote.files.call_s3("head_object", Bucket=bucket, Key=key), remote, what)
     # with a key of its own (KMS) or the customer's, the ETag is no MD5 (S3 API, "Object")
@@ -119,7 +119,7 @@ def known_checksums(remote: Remote, file: RemoteFile) -> Checksums:
 
 def current_etag(remote: Remote, file: RemoteFile) -> str:
     """The mark of the version that is there now."""
-    what = f"cannot look at '{file.path}' of datastore '{remote.name}'"
+    what = f"cannot look at {file.path!r} of datastore '{remote.name}'"
     found = patiently(lambda: remote.files.info(remote.full(file.path)), remote, what)
     return _file(file.path, found).etag
 
@@ -130,7 +130,7 @@ def write_file(remote: Remote, source: Path, path: str, told: Callable[[int], No
     `told` hears of bytes as they go out. Raises AuthError, NotFoundError (no such container), UnavailableError.
     """
     check_name(path, remote)
-    what = f"cannot write '{path}' to datastore '{remote.name}'"
+    what = f"cannot write {path!r} to datastore '{remote.name}'"
     try:
         put = _put_s3 if remote.flavour == "s3" else _put_blob
         return put(remote, source, path, told, what)
@@ -140,13 +140,22 @@ def write_file(remote: Remote, source: Path, path: str, told: Callable[[int], No
         raise translated(error, what, remote.secrets) from None
 
 
+_LOST = "\t\n\r"
+"""What Python leaves out of an address."""
+
+
 def check_name(path: str, remote: Remote) -> None:
     """Refuse a name that would not be the same file below a local folder. Raises UnsupportedError."""
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts) or any(mark in path for mark in ("\0", "\\")):
         raise UnsupportedError(
-            f"the file '{path}' of datastore '{remote.name}' has a name that leads out of a folder or is none",
+            f"the file {path!r} of datastore '{remote.name}' has a name that leads out of a folder or is none",
             hint="rename it there, or name a folder without it",
+        )
+    if any(mark in path for mark in _LOST):
+        raise UnsupportedError(
+            f"the file {path!r} of datastore '{remote.name}' has a line break or a tab in its name",
+            hint="rename it there, or name a folder without it: the SDKs cannot ask for such a name",
         )
 
 
@@ -244,4 +253,4 @@ def _put_s3(remote: Remote, source: Path, path: str, told: Callable[[int], None]
 
 def nothing_there(remote: Remote, path: str) -> NotFoundError:
     """The error for a path without files."""
-    return NotFoundError(f"datastore '{remote.name}' has nothing at '{path}'", hint="paths are case-sensitive")
+    return NotFoundError(f"datastore '{remote.name}' has nothing at {path!r}", hint="paths are case-sensitive")

@@ -96,6 +96,7 @@ def download_files(
     """As `download`, of files that `find_files` found at that path."""
     if not files:
         raise nothing_there(remote, path)
+    _refuse_file_and_folder(files, remote)
     skip = 0 if not path.strip("/") else len(path.strip("/")) + 1
     single = len(files) == 1 and files[0].path == path.strip("/")
     tally = _Tally(sum(file.size for file in files), progress)
@@ -146,6 +147,21 @@ def upload(source: Path, remote: Remote, path: str, *, progress: Progress | None
     return Transfer(len(sources), tally.skipped, tally.total, tuple(warnings))
 
 
+def _refuse_file_and_folder(files: list[RemoteFile], remote: Remote) -> None:
+    """In an object store `a` and `a/b` can both be there; here the one is a file and the other needs a folder."""
+    names = {file.path for file in files}
+    for file in files:
+        end = file.path.rfind("/")
+        while end > 0:
+            if file.path[:end] in names:
+                raise ConflictError(
+                    f"datastore '{remote.name}' has both {file.path[:end]!r} and {file.path!r}: "
+                    "one name cannot be a file and a folder here",
+                    hint="rename one of them there, or name a folder with one of them only",
+                )
+            end = file.path.rfind("/", 0, end)
+
+
 def _fetch(remote: Remote, file: RemoteFile, folder: Path, name: str, tally: _Tally) -> None:
     """One file; what an earlier run left of this very version is gone on with."""
     target = folder / name
@@ -177,7 +193,7 @@ def _fetch(remote: Remote, file: RemoteFile, folder: Path, name: str, tally: _Ta
     if not fits:
         part.unlink(missing_ok=True)
         raise UnavailableError(
-            f"'{file.path}' of datastore '{remote.name}' is not what its checksum says",
+            f"{file.path!r} of datastore '{remote.name}' is not what its checksum says",
             hint="try again: it may have changed",
         )
     part.replace(target)

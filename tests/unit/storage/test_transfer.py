@@ -171,3 +171,26 @@ def test_progress_is_told_in_bytes_up_to_the_end(files: FakeFiles, remote: Remot
 
 def _raise(error: Exception) -> bytes:
     raise error
+
+
+def test_a_name_with_a_line_break_is_told_on_one_line(files: FakeFiles, remote: Remote, tmp_path: Path) -> None:
+    files.contents = {"root/p/good": b"1", "root/p/a\nb": b"2"}
+    with pytest.raises(UnsupportedError) as caught:
+        download(remote, "p", tmp_path / "to")
+    assert r"'p/a\nb'" in caught.value.message
+    assert "\n" not in caught.value.message
+    files.contents = {"root/p/\x1bred": b"2"}
+    files.faults = [PermissionError("no")]
+    with pytest.raises(AuthError, match=r"'p/\\x1bred'"):
+        download(remote, "p", tmp_path / "to")
+
+
+@pytest.mark.parametrize("inner", ["p/dup/in", "p/dup/deep/er/in"])
+def test_a_name_that_is_a_file_and_a_folder_is_told_with_both(
+    files: FakeFiles, remote: Remote, tmp_path: Path, inner: str
+) -> None:
+    files.contents = {"root/p/dup": b"1", "root/p/dup-2": b"3", f"root/{inner}": b"2"}
+    with pytest.raises(ConflictError, match=f"has both 'p/dup' and '{inner}'"):
+        download(remote, "p", tmp_path / "to")
+    assert not (tmp_path / "to").exists()
+    assert download(remote, "p/dup-2", tmp_path / "to").files == 1
