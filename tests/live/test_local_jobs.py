@@ -409,3 +409,13 @@ def test_a_status_that_does_not_exist_is_an_error(mlctl: Mlctl) -> None:
     mlctl.run("true")
     assert len(mlctl.json("job", "list", "--status", "completed")) == 1
     mlctl("job", "list", "--status", "Foo", code=2)
+
+
+def test_download_leaves_out_what_is_no_file_and_brings_the_rest(mlctl: Mlctl, tmp_path: Path) -> None:
+    command = "mkfifo outputs/a ${{outputs.o}}/a; echo 1 > outputs/b; echo 2 > ${{outputs.o}}/b"
+    mlctl("job", "create", "-f", str(mlctl.job(command, name="pipes", outputs={"o": {}})), "--stream")
+    done = mlctl("job", "download", "-n", "pipes", "--all", "-p", str(tmp_path / "out"))
+    assert (tmp_path / "out" / "artifacts" / "outputs" / "b").read_text() == "1\n"
+    assert [path.name for path in (tmp_path / "out" / "named-outputs" / "o").iterdir()] == ["b"]
+    left_out = [line for line in done.stderr.splitlines() if line.endswith("/a is no file and was left out")]
+    assert (len(left_out), all(line.startswith("warning: ") for line in left_out)) == (2, True)

@@ -199,9 +199,10 @@ def download(
     output_name: Annotated[str | None, typer.Option("--output-name", help="One named output only.")] = None,
 ) -> None:
     """Download what a finished job wrote: `artifacts/`, and `named-outputs/<name>/` with --all or --output-name."""
-    backend = job_desk(context).backend_of(name)
+    desk = job_desk(context)
     with context.say.progress(f"downloading {name}"):
-        into = backend.jobs.download(name, into=download_path, output=output_name, everything=all_)
+        into, left_out = jobs.download(desk, name, into=download_path, output=output_name, everything=all_)
+    context.say.warnings(left_out)
     context.say.info(f"downloaded to {into.absolute()}")
 
 

@@ -218,6 +218,22 @@ def cancel(desk: JobDesk, name: str) -> JobRecord:
     return desk.backend_of(name).jobs.cancel(name)
 
 
+def download(
+    desk: JobDesk, name: str, *, into: Path, output: str | None = None, everything: bool = False
+) -> tuple[Path, tuple[str, ...]]:
+    """Bring what a job wrote to a folder, as `Jobs.download`; a sentence for each pipe, socket and device left out."""
+    from mlctl.assets.places import output_places
+    from mlctl.store.copies import special_files
+
+    folder = desk.backend_of(name).jobs.download(name, into=into, output=output, everything=everything)
+    if "folder" not in desk.store.jobs.plan(name)["payload"]:
+        return folder, ()  # its files are not on this machine
+    wanted = [place for found, place in output_places(name, desk.store).items() if everything or found == output]
+    if output in (None, "artifacts", "default"):
+        wanted.append(desk.store.job_folder(name) / "artifacts")
+    return folder, tuple(said for place in wanted for said in special_files(place))
+
+
 def set_archived(desk: JobDesk, name: str, *, archived: bool) -> None:
     """Hide a job from the list, or show it again."""
     desk.store.jobs.update(name, archived=archived)

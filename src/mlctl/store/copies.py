@@ -43,3 +43,14 @@ def without_special(left_out: list[str], *, follow_links: bool = False) -> Calla
         return found
 
     return ignore
+
+
+def special_files(place: Path) -> list[str]:
+    """The sentences of `without_special` for all below a place, or for the place itself."""
+    said: list[str] = []
+    look = without_special(said)
+    if not place.is_dir():
+        look(str(place.parent), [place.name])
+    for folder, _, names in os.walk(place):
+        look(folder, names)
+    return said
