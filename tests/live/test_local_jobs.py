@@ -419,3 +419,36 @@ def test_download_leaves_out_what_is_no_file_and_brings_the_rest(mlctl: Mlctl, t
     assert [path.name for path in (tmp_path / "out" / "named-outputs" / "o").iterdir()] == ["b"]
     left_out = [line for line in done.stderr.splitlines() if line.endswith("/a is no file and was left out")]
     assert (len(left_out), all(line.startswith("warning: ") for line in left_out)) == (2, True)
+
+
+@pytest.fixture
+def guarded() -> Iterator[str]:
+    """The address of a web server, without its scheme, that asks for user `me` and password `hunter2`."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            knows = self.headers.get("Authorization") == "Basic bWU6aHVudGVyMg=="
+            self.send_response(200 if knows else 401)
+            self.send_header("Content-Length", "3")
+            self.end_headers()
+            self.wfile.write(b"yes" if knows else b"no!")
+
+        def log_message(self, *arguments: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"127.0.0.1:{server.server_port}/x.csv"
+        server.shutdown()
+
+
+def test_user_and_password_of_an_address_are_used_and_not_shown(mlctl: Mlctl, guarded: str, tmp_path: Path) -> None:
+    address = f"http://me:hunter2@{guarded}"
+    made = mlctl("data", "create", "-n", "d", "--type", "uri_file", "--path", address)
+    downloaded = mlctl("data", "download", "-n", "d", "-v", "1", "-p", str(tmp_path / "out"))
+    assert (tmp_path / "out" / "d" / "x.csv").read_text() == "yes"
+    inputs = {name: {"type": "uri_file", "path": path} for name, path in (("a", address), ("b", "azureml:d:1"))}
+    mlctl.run("cat ${{inputs.a}} ${{inputs.b}}", "--name", "reads", inputs=inputs)
+    assert mlctl.log("reads") == "yesyes"
+    shown = mlctl("job", "show", "-n", "reads")
+    assert "hunter2" not in "".join(f"{done.stdout}{done.stderr}" for done in (made, downloaded, shown))

@@ -22,6 +22,7 @@ from mlctl.errors import AuthError, MlctlError, NotFoundError, UnavailableError,
 from mlctl.files import replace_file
 from mlctl.store.database import translate_os_error
 from mlctl.store.snapshot import CHUNK
+from mlctl.store.web_requests import opener, request_of, split_credentials
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -80,7 +81,8 @@ class HttpCache:
         self._ca_bundle = ca_bundle
 
     def fetch(self, url: str) -> Fetched:
-        """The file at an http(s) address (or one that `public_url` knows), as it is there now.
+        """The file at an http(s) address (or one that `public_url` knows), as it is there now; with the user and
+        the password (HTTP Basic) that stand in the address.
 
         A server that cannot be reached is a warning when the file was fetched before. Proxies come from the variables
         that urllib knows (HTTPS_PROXY, NO_PROXY …), certificates from `ca_bundle` and what OpenSSL knows
@@ -185,11 +187,10 @@ class HttpCache:
         from http.client import HTTPException
         from ssl import SSLError
         from urllib.error import HTTPError, URLError
-        from urllib.request import HTTPSHandler, Request, build_opener
 
-        opener = build_opener(HTTPSHandler(context=self._tls()))
         try:
-            response: HTTPResponse = opener.open(Request(address, headers=headers), timeout=self._timeout)
+            request = request_of(address, headers)
+            response: HTTPResponse = opener(self._tls()).open(request, timeout=self._timeout)
         except HTTPError as error:
             with error:
                 if error.code == 304:
@@ -247,12 +248,14 @@ def printable_url(url: str) -> str:
 
 
 def _without_signature(address: str) -> str:
-    # A signature is made anew each time; the file behind it is the same one.
+    # A signature is made anew each time, and so are passwords; the file behind them is the same one. What a server
+    # gives may depend on who asks.
+    address, user, _ = split_credentials(address)
     parts = urlsplit(address)
     pairs = [pair for pair in parts.query.split("&") if pair]
     if any(SIGNATURE.match(pair) for pair in pairs):
         pairs = [pair for pair in pairs if not SIGNED.match(pair)]
-    return urlunsplit(parts._replace(query="&".join(pairs), fragment=""))
+    return urlunsplit(parts._replace(query="&".join(pairs), fragment="" if user is None else user))
 
 
 def _conditions(known: dict[str, Any]) -> dict[str, str]:
@@ -264,13 +267,8 @@ def _conditions(known: dict[str, Any]) -> dict[str, str]:
 def _checked(url: str) -> str:
     address = public_url(url)
     parts = urlsplit(address)
-    if parts.scheme.lower() not in ("http", "https") or not parts.netloc:
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{printable_url(url)} is not an http or https address")
-    if "@" in parts.netloc:
-        raise UsageError(
-            f"{printable_url(url)} was given with a user or a password in it",
-            hint="fetch the file by other means and name its local path",
-        )
     # Spaces and letters such as ä are written as they are in many specs; a server is asked in ASCII.
     path = quote(parts.path, safe="/%~!$&'()*+,;=:@")
     return urlunsplit(parts._replace(path=path, query=quote(parts.query, safe="/%~!$&'()*+,;=:@?"), fragment=""))
@@ -299,8 +297,13 @@ def _refused(address: str, code: int, reason: str) -> MlctlError:
     if code in (404, 410):
         return NotFoundError(f"there is nothing at {shown} (HTTP {code})", hint="check the address")
     if code in (401, 403):
-        return AuthError(f"not allowed to fetch {shown} (HTTP {code} {reason})", hint="is the file public?")
+        return AuthError(
+            f"not allowed to fetch {shown} (HTTP {code} {reason})", hint=_HINTS["@" in urlsplit(address).netloc]
+        )
     return UnavailableError(f"{shown} cannot be fetched now (HTTP {code} {reason})", hint="try again later")
+
+
+_HINTS = {False: "is the file public?", True: "are the user and the password in the address right?"}
 
 
 def _reason(error: object) -> str:

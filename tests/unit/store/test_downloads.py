@@ -24,6 +24,8 @@ class Site:
     etag: str | None = '"1"'
     last_modified: str | None = None
     status: int = 200
+    password: str = ""
+    redirects: dict[str, str] = field(default_factory=dict)
     break_after: list[int] = field(default_factory=list)
     asked: list[dict[str, str]] = field(default_factory=list)
 
@@ -35,8 +37,10 @@ class _Handler(BaseHTTPRequestHandler):
         site = self.site
         headers = {key.lower(): value for key, value in self.headers.items()}
         site.asked.append(headers)
-        if site.status != 200:
-            return self._answer(site.status, b"an error page with sig=SECRET")
+        if self.path in site.redirects:
+            return self._answer(302, b"")
+        if site.status != 200 or (site.password and headers.get("authorization") != site.password):
+            return self._answer(site.status if site.status != 200 else 401, b"an error page with sig=SECRET")
         conditions = (headers.get("if-none-match"), headers.get("if-modified-since"))
         if (site.etag and conditions[0] == site.etag) or (site.last_modified and conditions[1] == site.last_modified):
             return self._answer(304, b"")
@@ -49,6 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, body: bytes, start: int = 0) -> None:
         self.send_response(status)
+        if status == 302:
+            self.send_header("Location", self.site.redirects[self.path])
         self.send_header("Content-Length", str(len(body)))
         for name, value in (("ETag", self.site.etag), ("Last-Modified", self.site.last_modified)):
             if value:
@@ -189,11 +195,50 @@ def test_a_full_disk_says_so(site: Site, cache: HttpCache, monkeypatch: pytest.M
         cache.fetch(site.url)
 
 
-@pytest.mark.parametrize("url", ["ftp://host/x", "not an address", "https:///x", "https://user:SECRET@host/x"])
+@pytest.mark.parametrize("url", ["ftp://host/x", "not an address", "https:///x", "https://user:SECRET@/x"])
 def test_what_is_no_public_web_address_is_refused(cache: HttpCache, url: str) -> None:
     with pytest.raises(UsageError) as caught:
         cache.fetch(url)
     assert "SECRET" not in caught.value.message
+
+
+PASSWORD = "Basic bWU6cHcvQMOkOng="
+"""`me` and `pw/@ä:x`, as RFC 7617 has it."""
+
+
+def test_user_and_password_of_an_address_are_told_to_its_host(site: Site, cache: HttpCache, tmp_path: Path) -> None:
+    site.password = PASSWORD
+    address = site.url.replace("://", "://me:pw%2F%40%C3%A4:x@")
+    assert cache.fetch(address).path.read_bytes() == b"one"
+    assert cache.fetch(address).warnings == ()
+    assert len(site.asked) == 2
+    for wrong in (site.url, site.url.replace("://", "://me:SECRET@"), site.url.replace("://", "://SECRET@")):
+        with pytest.raises(AuthError) as caught:
+            cache.fetch(wrong)
+        assert "SECRET" not in f"{caught.value.message} {caught.value.hint}"
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "http").iterdir())
+    assert b"pw" not in kept
+    assert b"bWU6" not in kept
+
+
+def test_another_user_gets_a_file_of_his_own(site: Site, cache: HttpCache) -> None:
+    site.etag = None
+    one = cache.fetch(site.url.replace("://", "://one:pw@"))
+    site.body = b"two"
+    assert cache.fetch(site.url.replace("://", "://two:pw@")).path != one.path
+    assert one.path.read_bytes() == b"one"
+
+
+def test_a_redirect_to_another_host_does_not_get_the_password(site: Site, cache: HttpCache) -> None:
+    site.password = PASSWORD
+    host = site.url.partition("://")[2].partition("/")[0]
+    address = f"http://me:pw%2F%40%C3%A4:x@{host}"
+    site.redirects = {"/near": site.url, "/away": site.url.replace("127.0.0.1", "localhost")}
+    assert cache.fetch(f"{address}/near").path.read_bytes() == b"one"
+    assert [asked.get("authorization") for asked in site.asked] == [PASSWORD, PASSWORD]
+    with pytest.raises(AuthError):
+        cache.fetch(f"{address}/away")
+    assert [asked.get("authorization") for asked in site.asked[2:]] == [PASSWORD, None]
 
 
 def test_blob_addresses_become_web_addresses() -> None:
