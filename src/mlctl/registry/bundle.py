@@ -71,7 +71,7 @@ def write_bundle(registry: OpenRegistry, assets: Sequence[Asset], path: Path) ->
         raise UsageError(f"{path} is there already, and is no file", hint="name a file: a new one, or one to replace")
     manifest, trees = _collect(registry, assets)
     try:
-        with large_file(path) as file:
+        with large_file(path.resolve()) as file:  # a link stays one: it may be that of /dev/stdout
             counted = _Counted(file)
             with _packed(counted, path) as packed:
                 _write(packed, manifest, trees, registry)

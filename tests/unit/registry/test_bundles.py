@@ -106,6 +106,16 @@ def test_what_is_no_file_is_not_replaced_by_one(filled: OpenRegistry, tmp_path: 
     assert (tmp_path / "link").is_char_device()
 
 
+def test_a_link_stays_one(filled: OpenRegistry, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old").write_text("old")
+    (tmp_path / "a.tar").symlink_to("folder/old")
+    written = write(filled, tmp_path / "a.tar")
+    assert written.is_symlink()
+    assert tarfile.is_tarfile(tmp_path / "folder" / "old")
+    assert sorted(os.listdir(tmp_path / "folder")) == ["old"]
+
+
 def test_two_do_not_write_one_file_at_once(filled: OpenRegistry, tmp_path: Path) -> None:
     with large_file(tmp_path / "a.tar"), pytest.raises(ConflictError, match="another export"):
         write(filled, tmp_path / "a.tar")
