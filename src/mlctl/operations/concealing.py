@@ -10,32 +10,37 @@ from typing import Any
 
 from mlctl.spec.problems import Problem
 from mlctl.spec.rules.secret_patterns import names_secret, secrets_in, secrets_in_line
-from mlctl.store.signed_addresses import HIDDEN, printable
 
-_SIGNED = re.compile(r"[A-Za-z][\w+.-]*://[^\s'\"<>()?]+\?[^\s'\"<>()]+")
+HIDDEN = "…"
+"""Stands for what is not told, as in what is kept (`store/signed_addresses.py`)."""
+
+# patterns are compiled when a text has their marks: most have none
+_SIGNED = r"[A-Za-z][\w+.-]*://[^\s'\"<>()?]+\?[^\s'\"<>()]+"
 # a password may hold any sign but blanks; where nothing but a port stands behind the colon, there is no password
-_PASSWORD = re.compile(r"(?<=://)[^\s/@:\"]*:(?!\d+(?:/|$))[^\s/\"]*@")
-_WEB_USER = re.compile(r"((?:https?|ftps?|sftp)://)[^\s/@\"]+@", re.IGNORECASE)
+_PASSWORD = r"(?<=://)[^\s/@:\"]*:(?!\d+(?:/|$))[^\s/\"]*@"
+_WEB_USER = r"(?i)((?:https?|ftps?|sftp)://)[^\s/@\"]+@"
 _NAMED = r"[\w.-]*(?:sig|signature|sas|token|secret|passw(?:or)?d|passphrase|pwd|key|credentials?)"
-_PARAMETER = re.compile(rf"([?&#;]{_NAMED}=)(?!{HIDDEN})[^&#;\s'\"]+", re.IGNORECASE)
-_SIGNATURE = re.compile(r"((?<![A-Za-z])sig=)(?!…)[^&#\s'\"]+", re.IGNORECASE)
-_CONNECTION = re.compile(
-    r"(\b(?:AccountKey|SharedAccessKey|SharedAccessSignature|SharedSecretValue)\s?=\s?|;\s?(?:Password|Pwd)\s?=\s?)"
-    r"[^;\s'\"]+",
-    re.IGNORECASE,
+_CONNECTION = (
+    r"(?i)(\b(?:AccountKey|SharedAccessKey|SharedAccessSignature|SharedSecretValue)\s?=\s?|;\s?(?:Password|Pwd)\s?=\s?)"
+    r"[^;\s'\"]+"
 )
-_SET = re.compile(r"(--(?:set|add)\s+)([\w.\[\]-]+)=(\S.*?)(?=: |$)", re.DOTALL)
+_PARAMETER = rf"(?i)([?&#;]{_NAMED}=)(?!{HIDDEN})[^&#;\s'\"]+"
+_SIGNATURE = rf"(?i)((?<![A-Za-z])sig=)(?!{HIDDEN})[^&#\s'\"]+"
+_SET = r"(?s)(--(?:set|add)\s+)([\w.\[\]-]+)=(\S.*?)(?=: |$)"
 _SECTION = "credentials"
 
 
 def concealed(text: str) -> str:
     """A text without what may be a secret: user and password, signatures, keys and tokens become `…`."""
-    if "=" in text or "://" in text:
-        text = _SET.sub(_concealed_option, text)
-        text = _WEB_USER.sub(rf"\1{HIDDEN}@", _PASSWORD.sub(f"{HIDDEN}@", text))
-        text = _SIGNED.sub(lambda found: printable(found[0]), text)
+    if "--" in text:
+        text = re.sub(_SET, _concealed_option, text)
+    if "://" in text and "@" in text:
+        text = re.sub(_WEB_USER, rf"\1{HIDDEN}@", re.sub(_PASSWORD, f"{HIDDEN}@", text))
+    if "=" in text:
+        if "://" in text:
+            text = re.sub(_SIGNED, _without_signature, text)
         for pattern in (_CONNECTION, _PARAMETER, _SIGNATURE):
-            text = pattern.sub(rf"\1{HIDDEN}", text)
+            text = re.sub(pattern, rf"\1{HIDDEN}", text)
     for found in reversed(list(secrets_in(text))):
         if HIDDEN not in text[found.start : found.end]:
             text = text[: found.start] + HIDDEN + text[found.end :]
@@ -76,6 +81,12 @@ def _is_secret(path: str) -> bool:
 
 def _keys(path: str) -> list[str]:
     return re.split(r"[.\[\]]+", path)
+
+
+def _without_signature(found: re.Match[str]) -> str:
+    from mlctl.store.signed_addresses import printable
+
+    return printable(found[0])
 
 
 def _concealed_option(found: re.Match[str]) -> str:
