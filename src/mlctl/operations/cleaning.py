@@ -6,6 +6,7 @@ or an asset that is being created keeps its files.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -17,8 +18,10 @@ from mlctl.entities.job import STATUSES, TERMINAL_STATUSES
 from mlctl.entities.lineage import Node
 from mlctl.environments.builder import cached_environments, remove_environment
 from mlctl.store.downloads import HttpCache
+from mlctl.store.references import texts_with
 from mlctl.store.retention import archived, remove_records
 from mlctl.store.shelves import translated
+from mlctl.store.signed_addresses import HIDDEN
 from mlctl.store.sweep import CONTENT, LEFTOVER, STAMPS, Rubbish, find_rubbish, folder_size, remove_rubbish
 from mlctl.store.workspaces import WorkspaceStore
 
@@ -67,14 +70,14 @@ def plan_cleaning(store: WorkspaceStore, stores: Iterable[WorkspaceStore], cache
         # tried out: what goes with the records is seen by what refers to it afterwards
         with suppress(_Undone), store.database.write() as connection:
             remove_records(connection, candidates.removable)
-            rubbish = find_rubbish(store)
+            rubbish, secrets = find_rubbish(store), _unused_secrets(store)
             raise _Undone
     else:
-        rubbish = find_rubbish(store)
+        rubbish, secrets = find_rubbish(store), _unused_secrets(store)
     caches = (
         [finding for finding, _ in _caches(stores, cache, _before(store, rules, CACHE_AGE))] if rules.caches else []
     )
-    return [*records, *_rubbish(rubbish), *caches]
+    return [*records, *_rubbish(rubbish), *_secrets(secrets), *caches]
 
 
 def clean(
@@ -101,7 +104,10 @@ def clean(
         store.database.bring_to_disk()
         rubbish = find_rubbish(store)
         remove_rubbish(store, rubbish)
-    findings = [*records, *_rubbish(rubbish)]
+        secrets = _unused_secrets(store)
+        for name in secrets:
+            store.secrets.remove(name)
+    findings = [*records, *_rubbish(rubbish), *_secrets(secrets)]
     if rules.caches:
         for finding, remove in _caches(stores, cache, _before(store, rules, CACHE_AGE)):
             with translated(cache):
@@ -139,6 +145,21 @@ def _rubbish(rubbish: list[Rubbish]) -> list[Finding]:
                 Finding(kind, f"{len(sizes)} file{'s' * (len(sizes) > 1)}", len(sizes), sum(sizes), _WHY[kind])
             )
     return findings
+
+
+def _unused_secrets(store: WorkspaceStore) -> list[str]:
+    """Signatures and passwords of texts that no record and no deployment has any more."""
+    from mlctl.storage.hidden_texts import secrets_of, unused_secrets
+
+    used = secrets_of(list(texts_with(store.database, HIDDEN)))
+    for launch in (store.folder / "endpoints").glob("*/deployments/*/*/launch.json"):
+        used |= secrets_of(json.loads(launch.read_bytes()))
+    return unused_secrets(store.secrets, used)
+
+
+def _secrets(names: list[str]) -> list[Finding]:
+    count = len(names)
+    return [Finding("secret", f"{count} text{'s' * (count > 1)}", count, 0, _WHY[CONTENT])] if names else []
 
 
 def _caches(

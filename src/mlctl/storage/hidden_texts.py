@@ -46,6 +46,24 @@ def shown(data: Any) -> Any:
     return _mapped(data, lambda text, whole: HIDDEN if whole else _hidden(text, HIDDEN))
 
 
+def secrets_of(data: Any) -> set[str]:
+    """The names of the secrets that texts of plain data stand for, known or not."""
+    found: set[str] = set()
+
+    def note(text: str, _whole: bool) -> str:
+        if HIDDEN in text:
+            found.add(_name_of(text))
+        return text
+
+    _mapped(data, note)
+    return found
+
+
+def unused_secrets(secrets: SecretStore, used: set[str]) -> list[str]:
+    """The names of hidden texts that are in nobody's use."""
+    return [name for name in secrets.names(_OWNER) if name != _KEY and name not in used]
+
+
 def check_known(text: str, secrets: SecretStore) -> None:
     """Raise NotFoundError for an address whose secret was hidden in another workspace, or is gone."""
     if HIDDEN not in text or not _ADDRESS.search(text) or _revealed(text, secrets) != text:
@@ -88,11 +106,16 @@ def _concealed(text: str, secrets: SecretStore, *, whole: bool) -> str:
 def _revealed(text: str, secrets: SecretStore) -> str:
     if HIDDEN not in text or text == HIDDEN:
         return text
-    tag = next(iter(TAG.findall(text)), "").removeprefix(HIDDEN)
     try:
-        return secrets.get(f"{_OWNER}.{_digest(TAG.sub(HIDDEN, text))}{f'-{tag}' if tag else ''}")
+        return secrets.get(_name_of(text))
     except NotFoundError:
         return text
+
+
+def _name_of(text: str) -> str:
+    """The name of the secret that a text stands for, if it does."""
+    tag = next(iter(TAG.findall(text)), "").removeprefix(HIDDEN)
+    return f"{_OWNER}.{_digest(TAG.sub(HIDDEN, text))}{f'-{tag}' if tag else ''}"
 
 
 def _hidden(text: str, mark: str) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from mlctl.entities.lineage import JOB, Node
 from mlctl.store.database import Database
-from mlctl.store.rows import from_json
+from mlctl.store.rows import from_json, to_json
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _JOB = re.compile(r"jobs/([A-Za-z0-9][A-Za-z0-9_.-]*)/")
@@ -24,6 +25,17 @@ def mentioned_digests(database: Database) -> set[str]:
     for text in _texts(database):
         found.update(_DIGEST.findall(text))
     return found
+
+
+def texts_with(database: Database, mark: str) -> Iterator[Any]:
+    """Every text of any record that holds a mark; one that is JSON as its value."""
+    escaped = to_json(mark).strip('"')
+    for text in _texts(database):
+        if mark in text or escaped in text:
+            try:
+                yield from_json(text)
+            except ValueError:
+                yield text
 
 
 def existing_nodes(database: Database) -> set[str]:

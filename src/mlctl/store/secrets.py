@@ -61,14 +61,22 @@ class SecretStore:
         except OSError as error:
             raise translate_os_error(error, self._folder, writing=False) from error
 
+    def names(self, owner: str) -> list[str]:
+        """The names of an owner's secrets, sorted."""
+        if not self._folder.is_dir():
+            return []
+        # keys hold no dot, names of owners may
+        return sorted(place.name for place in self._folder.iterdir() if place.name.rpartition(".")[0] == owner)
+
+    def remove(self, name: str) -> None:
+        """Remove one secret; nothing happens when there is none."""
+        self._place(name).unlink(missing_ok=True)
+
     def delete(self, owner: str, *, keep: frozenset[str] = frozenset()) -> None:
         """Remove the secrets of an owner but those named in `keep`."""
-        if not self._folder.is_dir():
-            return
-        for place in self._folder.iterdir():
-            # keys hold no dot, names of owners may
-            if place.name.rpartition(".")[0] == owner and place.name not in keep:
-                place.unlink(missing_ok=True)
+        for name in self.names(owner):
+            if name not in keep:
+                self.remove(name)
 
     def _written(self, text: str) -> Path:
         """A new file with that text, under a name that nobody looks at."""

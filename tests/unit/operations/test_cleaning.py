@@ -15,6 +15,7 @@ from mlctl.entities.job import JobRecord
 from mlctl.entities.lineage import JOB, Link, Node
 from mlctl.errors import ConflictError, UnavailableError
 from mlctl.operations.cleaning import Finding, Rules, clean, plan_cleaning
+from mlctl.storage.hidden_texts import conceal, reveal
 from mlctl.store.guard import Guard
 from mlctl.store.inspection import Inspection
 from mlctl.store.uploads import address, expose, uploads
@@ -120,6 +121,22 @@ def test_a_version_that_was_removed_comes_back_with_its_content_only(
     with pytest.raises(ConflictError, match="was removed by gc"):
         register(store, "data", "other", version="1")
     assert register(store, "data", "text", version="1").version == "1"
+
+
+def test_secrets_go_with_the_last_text_that_stands_for_them(
+    store: WorkspaceStore, gc: Callable[..., list[Finding]]
+) -> None:
+    addresses = [f"https://h/x?sig={word}" for word in ("first", "second", "third")]
+    told = [conceal(address, store.secrets) for address in addresses]
+    for number, path in enumerate(told[:2]):
+        store.assets.add(Asset(DATA, f"d{number}", "1", path=path, fingerprint=f"f{number}"))
+    add_job(store, "job", plan={"payload": {"command": conceal(f"curl {addresses[2]}", store.secrets)}})
+    assert [(f.kind, f.count) for f in gc()] == [("secret", 1)]
+    assert [reveal(path, store.secrets) for path in told] == [*addresses[:2], told[2]]
+    store.assets.set_archived(DATA, "d1", None, archived=True)
+    assert [f.kind for f in gc(archived=True)] == ["data", "secret"]
+    assert [reveal(path, store.secrets) for path in told] == [addresses[0], *told[1:]]
+    assert reveal("curl https://h/x?sig=…", store.secrets) == f"curl {addresses[2]}"
 
 
 def test_no_lineage_is_cut(store: WorkspaceStore, gc: Callable[..., list[Finding]]) -> None:
