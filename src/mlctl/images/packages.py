@@ -160,7 +160,7 @@ def _without_rules(base: ImageRecipe, prefixes: Set[str]) -> ImageRecipe:
 
 
 def _lines(package: Package) -> list[str]:
-    lines = [f"COPY {json.dumps([copied.prefix, f'{copied.place}/'])}" for copied in package.copied]
+    lines = [f"COPY {_words(copied.prefix, f'{copied.place}/')}" for copied in package.copied]
     lines += [f"ENV {_assigned(name, value)}" for name, value in package.variables.items()]
     lines.append(f"EXPOSE {package.port}")
     if package.command is None:
@@ -169,6 +169,11 @@ def _lines(package: Package) -> list[str]:
     if package.health is not None:
         lines.append(f"HEALTHCHECK --start-period=60s CMD {health_command(package.port, package.health)}")
     return [*lines, f"USER {_NOBODY}", f"ENTRYPOINT {json.dumps(['/bin/sh', '-c', package.command])}", "CMD []"]
+
+
+def _words(*paths: str) -> str:
+    """Paths of a Dockerfile: a dollar sign would ask for a variable."""
+    return json.dumps([path.replace("\\", "\\\\").replace("$", "\\$") for path in paths])
 
 
 def _assigned(name: str, value: str) -> str:

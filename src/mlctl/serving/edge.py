@@ -252,7 +252,9 @@ def _private(name: str, lines: Sequence[str]) -> list[EdgeFile]:
 
 
 def _json(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    """A text in YAML. Signs that not every reader takes are escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub(r"[\x7f-\x9f\u2028\u2029\ufeff]", lambda sign: f"\\u{ord(sign[0]):04x}", text)
 
 
 def _dollars(value: str) -> str:
@@ -268,6 +270,11 @@ def _dotenv(name: str, value: str) -> str:
     """
     if re.fullmatch(r"[\w./:@%+,=~-]*", value):
         return value
+    if re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]", value):
+        raise UnsupportedError(
+            f"the variable {name} has control characters, which .env cannot hold",
+            hint="write it in another way (base64), or leave --include-secrets out and fill it in there",
+        )
     if "$" not in value:
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
     if "'" not in value and not re.search(r"\\(?:\\|$)", value):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def _package(folder: Path, **changes: object) -> Package:
         code=folder / "code",
         script="deep/score.py",
     )
+
+
+def test_a_dollar_sign_in_a_place_means_itself(tmp_path: Path) -> None:
+    package = _package(tmp_path)
+    copied = tuple(replace(one, place="/srv/my $code") for one in package.copied)
+    recipe = package_recipe("base:1", replace(package, copied=copied))
+    unpack(recipe, tmp_path / "out")
+    assert r'"/srv/my \\$code/"]' in (tmp_path / "out/Dockerfile").read_text()
 
 
 def test_places_variables_and_port_are_azures(tmp_path: Path) -> None:

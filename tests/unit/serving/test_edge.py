@@ -63,6 +63,13 @@ def test_compose_of_a_container_that_nothing_can_ask() -> None:
     assert service == {"image": IMAGE, "restart": "unless-stopped", "ports": ["127.0.0.1:8080:8080"]}
 
 
+def test_signs_that_not_every_reader_takes_mean_themselves() -> None:
+    value = "a\x7fb\x85c\u2028d\re"
+    text = compose(replace(SERVICE, variables={"A": value}))[0].text
+    assert text.isascii()
+    assert read_text(text, source="compose.yaml").data["services"]["flowers-blue"]["environment"]["A"] == value
+
+
 @pytest.mark.parametrize(
     ("value", "written"),
     [
@@ -78,7 +85,7 @@ def test_a_secret_in_the_file_of_compose_means_itself(value: str, written: str) 
     assert (secret.name, secret.text, secret.is_private) == (".env", f"A={written}\n", True)
 
 
-@pytest.mark.parametrize("value", ["it's $1", "a\\\\b $c", "$a\\"])
+@pytest.mark.parametrize("value", ["it's $1", "a\\\\b $c", "$a\\", "a\rb", "a\x85b", "a\x7fb"])
 def test_a_secret_that_some_compose_reads_differently_is_refused(value: str) -> None:
     with pytest.raises(UnsupportedError, match="variable A has"):
         compose(replace(SERVICE, secrets={"A": value}))
