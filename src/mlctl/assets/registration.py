@@ -86,7 +86,7 @@ class Registrar:
 
     def keep(self, draft: Draft) -> Asset:
         """Write a draft's version; without a version it gets the next number."""
-        now, told = self.clock.now(), _told(draft.asset, self.store.secrets)
+        now, told = self.clock.now(), without_secrets(draft.asset, self.store.secrets)
         asset = replace(told, created_at=now, modified_at=now, created_by=current_user())
         try:
             return self.store.assets.add(replace(asset, fingerprint=fingerprint_of(asset)), draft.links)
@@ -170,7 +170,6 @@ class Registrar:
         if reference.kind == ASSET:
             return self._same_files(asset, reference)
         check_address(reference.text, self.store)
-        check_known(reference.text, self.store.secrets)
         origin = Link(Node(PATH, printable_url(printable(reference.text))), _node(asset), "path")
         asset = replace(asset, path=reference.text, content=shown_content(self.store, reference.text))
         return Draft(asset, () if reference.kind == DATASTORE else (origin,))
@@ -287,10 +286,15 @@ def _with_format(asset: Asset, place: Path) -> tuple[Asset, tuple[str, ...]]:
     return replace(asset, type=found), warnings
 
 
-def _told(asset: Asset, secrets: SecretStore) -> Asset:
-    """The asset as it is kept: what is a secret in its texts is among those of the workspace."""
-    texts = ("path", "document", "description", "tags", "properties")
-    return replace(asset, **{name: conceal(getattr(asset, name), secrets) for name in texts})
+def without_secrets(asset: Asset, secrets: SecretStore) -> Asset:
+    """The asset as it is kept: what is a secret in its texts is among those of the workspace.
+
+    Raises NotFoundError for what was hidden in another one.
+    """
+    names = ("path", "document", "description", "tags", "properties")
+    texts = {name: getattr(asset, name) for name in names}
+    check_known(texts, secrets)
+    return replace(asset, **conceal(texts, secrets))
 
 
 def _node(asset: Asset) -> Node:

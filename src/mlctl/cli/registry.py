@@ -69,11 +69,13 @@ def create(
     Everybody who shares a registry creates it with the same --path; the first one makes it. It holds plain files and
     needs no server. A URL needs pip install 'mlctl[storage]', and takes credentials from the usual variables.
     """
+    from mlctl.storage.hidden_texts import shown
+
     del no_wait
     given = {"name": name, "display_name": display_name, "description": description, "tags": parse_tags(tags)}
     fields = _fields(context, file, set_, given)
     known = registries_of(context.settings, context.clock)
-    return describe(known.create(fields.pop("name", None), path, **fields), context.settings)
+    return describe(known.create(fields.pop("name", None), path, **shown(fields)), context.settings)
 
 
 @command(scope=GROUP)
@@ -102,6 +104,8 @@ def update(
     no_wait: NoWait = False,
 ) -> dict[str, Any]:
     """Change display name, description or tags of a registry, for everybody who shares it."""
+    from mlctl.storage.hidden_texts import shown
+
     del no_wait
     given = {"name": name, "display_name": display_name, "description": description, "tags": parse_tags(tags)}
     fields = _fields(context, file, None, given)
@@ -110,7 +114,7 @@ def update(
     before = {**describe(known.get(name), context.settings), **fields}
     fields.update(changed_fields(before, operations, force_string=force_string, updatable=UPDATABLE, kind="registry"))
     cleared = {key: {} if key == "tags" else "" for key, value in fields.items() if value is None}
-    return describe(known.update(name, **{**fields, **cleared}), context.settings)
+    return describe(known.update(name, **shown({**fields, **cleared})), context.settings)
 
 
 @command(scope=GROUP, accepted=POLICY)

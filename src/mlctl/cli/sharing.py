@@ -46,7 +46,7 @@ def share_verb(kind: str) -> Callable[..., Any]:
     ) -> dict[str, Any]:
         from mlctl.cli.progress import byte_progress
         from mlctl.operations.registries import describe_shared, open_registry
-        from mlctl.operations.sharing import dangling_references
+        from mlctl.operations.sharing import dangling_references, hidden_from_others
         from mlctl.operations.sharing import share as share_asset
 
         registry = open_registry(context.settings, registry_name)
@@ -60,6 +60,7 @@ def share_verb(kind: str) -> Callable[..., Any]:
             now=context.clock.now(),
             progress=byte_progress(context),
         )
+        context.say.warnings(hidden_from_others(asset, context.store))
         for reference in dangling_references(asset):
             context.say.warning(
                 f"{kind} '{name}' names {reference}, which only this workspace has; "

@@ -84,6 +84,8 @@ def create(
 
     A folder that holds a workspace already (moved, or restored from a backup) is taken up as it is.
     """
+    from mlctl.storage.hidden_texts import shown
+
     del no_wait
     given = {
         "name": name,
@@ -97,6 +99,7 @@ def create(
         fields = _read(context, file, set_ or (), fields)
     elif set_:
         raise UsageError("--set changes values of a YAML file, and there is none", hint="add -f FILE")
+    fields = shown(fields)
     if not fields.get("name"):
         raise UsageError("a workspace needs a name", hint="mlctl workspace create -n NAME")
     return _shown(context, context.workspaces.create(fields.pop("name"), folder=folder, **fields))
@@ -137,6 +140,7 @@ def update(
 ) -> dict[str, Any]:
     """Change display name, description or tags of a workspace."""
     from mlctl.operations.workspaces import UPDATABLE
+    from mlctl.storage.hidden_texts import shown
 
     del no_wait
     fields: dict[str, Any] = {}
@@ -150,7 +154,7 @@ def update(
     before = {**_shown(context, context.workspaces.get(name)), **fields}
     fields.update(changed_fields(before, operations, force_string=force_string, updatable=UPDATABLE, kind="workspace"))
     cleared = {key: {} if key == "tags" else "" for key, value in fields.items() if value is None}
-    return _shown(context, context.workspaces.update(name, **{**fields, **cleared}))
+    return _shown(context, context.workspaces.update(name, **shown({**fields, **cleared})))
 
 
 @command(scope=GROUP, accepted=_AZURE_DELETE)

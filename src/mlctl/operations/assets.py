@@ -61,8 +61,8 @@ def create(
     Raises InvalidSpecError with every problem, ConflictError when the version exists with other content, NotFoundError
     for what a reference names, UsageError without a name.
     """
-    from mlctl.assets.registration import Registrar
-    from mlctl.operations.sharing import put
+    from mlctl.assets.registration import Registrar, without_secrets
+    from mlctl.operations.sharing import hidden_from_others, put
     from mlctl.spec.asset import load_asset
 
     spec = load_asset(kind, path, overrides=overrides, fields=fields)
@@ -74,8 +74,9 @@ def create(
     else:
         with desk.store.content.adding():
             draft = registrar.draft(kind, spec)
-            made = replace(draft.asset, created_by=current_user())
-            asset, warnings = put(made, desk.store, desk.registry, now=desk.clock.now()), draft.warnings
+            made = replace(without_secrets(draft.asset, desk.store.secrets), created_by=current_user())
+            asset = put(made, desk.store, desk.registry, now=desk.clock.now())
+            warnings = (*draft.warnings, *hidden_from_others(made, desk.store))
     return asset, (*(f"{problem.location}: {problem.message}" for problem in spec.problems), *warnings)
 
 

@@ -32,9 +32,10 @@ def create(
     Raises InvalidSpecError, ConflictError when an online endpoint has the name.
     """
     from mlctl.spec.asset import load_asset
+    from mlctl.storage.hidden_texts import with_hidden_labels
 
     spec = load_asset("batch-endpoint", path, overrides=overrides, fields=fields)
-    data = spec.data
+    data = with_hidden_labels(spec.data, desk.store.secrets)
     now = desk.clock.now()
     endpoint = Endpoint(
         name=str(data["name"]).lower(),
@@ -85,7 +86,9 @@ def update(desk: EndpointDesk, name: str, changes: Mapping[str, Any]) -> Endpoin
     refused = sorted(key for key in changes if key not in UPDATABLE)
     if refused:
         raise UsageError(f"batch-endpoint update cannot change {', '.join(refused)}", hint=", ".join(UPDATABLE))
-    plain = {key: value for key, value in changes.items() if key != "defaults"}
+    from mlctl.storage.hidden_texts import with_hidden_labels
+
+    plain = with_hidden_labels({key: value for key, value in changes.items() if key != "defaults"}, desk.store.secrets)
     for key in ("tags", "properties"):
         if key in plain:
             plain[key] = texts(plain[key])

@@ -79,7 +79,9 @@ def describe(store: WorkspaceStore, connection: Connection, *, vault: Vault | No
 
 
 def _keep(store: WorkspaceStore, clock: Clock, spec: SpecCheck, said: list[str]) -> tuple[Connection, list[str]]:
-    data = spec.data
+    from mlctl.storage.hidden_texts import with_hidden_labels
+
+    data = with_hidden_labels(spec.data, store.secrets)
     if not data.get("name"):
         raise UsageError("a connection needs a name", hint="add 'name: …' to the file, or give --name")
     known = store.connections.find(data["name"])

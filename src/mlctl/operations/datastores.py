@@ -54,6 +54,10 @@ def update(
 
 def keep(store: WorkspaceStore, clock: Clock, wanted: Datastore, said: list[str]) -> tuple[Datastore, list[str]]:
     """Put a checked datastore into the workspace, without its secrets. Raises ConflictError for a built-in name."""
+    from mlctl.storage.hidden_texts import with_hidden_labels
+
+    labels = with_hidden_labels({"description": wanted.description, "tags": wanted.tags}, store.secrets)
+    wanted = replace(wanted, **labels)
     known = store.datastores.find(wanted.name)
     store.datastores.check_free(wanted.name)
     owner = f"datastore-{wanted.name}"

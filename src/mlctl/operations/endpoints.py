@@ -79,9 +79,10 @@ def create(
     Raises InvalidSpecError, ConflictError when the name or the port is taken, UsageError without a name.
     """
     from mlctl.spec.asset import load_asset
+    from mlctl.storage.hidden_texts import with_hidden_labels
 
     spec = load_asset("online-endpoint", path, overrides=overrides, fields=fields)
-    data = spec.data
+    data = with_hidden_labels(spec.data, desk.store.secrets)
     if not data.get("name"):
         raise UsageError("an endpoint needs a name", hint="add 'name: …' to the file, or give --name")
     warnings = [f"{problem.location}: {problem.message}" for problem in spec.problems]
@@ -185,7 +186,9 @@ def update(
     refused = sorted(key for key in changes if key not in UPDATABLE)
     if refused:
         raise UsageError(f"online-endpoint update cannot change {', '.join(refused)}", hint=", ".join(UPDATABLE))
-    given = dict(changes)
+    from mlctl.storage.hidden_texts import with_hidden_labels
+
+    given = with_hidden_labels(changes, desk.store.secrets)
     for key in ("traffic", "mirror_traffic"):
         if key in given:
             given[key] = _checked_traffic(desk, endpoint, given[key] or {}, mirror=key == "mirror_traffic")

@@ -13,7 +13,9 @@ from mlctl.entities.command_job import CommandJob
 from mlctl.entities.environment import Environment
 from mlctl.errors import ConflictError, MlctlError
 from mlctl.operations.jobs import JobDesk, choose_compute
+from mlctl.storage.hidden_texts import has_hidden
 from mlctl.store.database import translate_os_error
+from mlctl.store.signed_addresses import printable
 
 JOB_FILE, CONDA_FILE, CODE_FOLDER = "job.yml", "conda.yml", "code"
 
@@ -84,7 +86,10 @@ def _spec(desk: JobDesk, name: str, plan: dict[str, Any]) -> tuple[dict[str, Any
     warnings: list[str] = []
     inputs = document.get("inputs") or {}
     shown = {key: _without_signature(key, given, warnings) for key, given in inputs.items()}
-    return ({**document, "inputs": shown} if inputs else document), warnings
+    document = {**document, "inputs": shown} if inputs else document
+    if has_hidden(document, desk.store.secrets):
+        warnings.append("secrets are hidden ('…'): this workspace knows them, elsewhere the whole texts must be given")
+    return document, warnings
 
 
 def _printed(document: dict[str, Any]) -> dict[str, Any]:
@@ -109,9 +114,7 @@ def _without_signature(name: str, given: Any, warnings: list[str]) -> Any:
     path = given.get("path") if isinstance(given, dict) else None
     if not path or "://" not in path:
         return given
-    from mlctl.store.downloads import printable_url
-
-    shown = printable_url(path)
+    shown = printable(path)
     if shown != path:
         warnings.append(f"inputs.{name}.path: the signature of the address is left out; put one in before you submit")
     return {**given, "path": shown}

@@ -12,7 +12,7 @@ from mlctl.entities.command_job import CommandJob, Input
 from mlctl.entities.environment import BuildContext, Environment
 from mlctl.errors import ConflictError, InvalidSpecError, NotFoundError, located
 from mlctl.spec.references import ASSET, GIT, RUN, parse
-from mlctl.storage.hidden_texts import reveal
+from mlctl.storage.hidden_texts import check_known, reveal
 from mlctl.store.git_trees import fetch_git
 from mlctl.store.secrets import SecretStore
 
@@ -57,6 +57,7 @@ def resolve_environment(environment: Environment, resolver: Resolver) -> Environ
 
 def environment_of(asset: Asset, resolver: Resolver) -> Environment:
     """A registered environment as a job or a deployment uses it."""
+    check_known(asset.document, resolver.store.secrets)
     document, build = reveal(asset.document, resolver.store.secrets), None
     if document.get("build"):
         place = document["build"].get("path") or str(local_place(asset.path or "", resolver.store))
@@ -92,7 +93,18 @@ def _input(job: CommandJob, given: Input, resolver: Resolver) -> Input:
 
 
 def _revealed(job: CommandJob, secrets: SecretStore) -> CommandJob:
-    """The job with what was hidden when it was shown, as in one that was exported."""
+    """The job with what was hidden when it was shown, as in one that was exported.
+
+    Raises NotFoundError for what was hidden in another workspace.
+    """
+    for key in ("command", "environment_variables"):
+        with _at(job, key):
+            check_known(getattr(job, key), secrets)
+    for name, given in job.inputs.items():
+        with _at(job, f"inputs.{name}"):
+            check_known([given.path, given.value], secrets)
+    with _at(job, "environment"):
+        check_known([job.environment.image, job.environment.conda], secrets)
     inputs = {
         name: replace(given, path=reveal(given.path, secrets), value=reveal(given.value, secrets))
         for name, given in job.inputs.items()

@@ -271,9 +271,11 @@ def update(
 
 def services(desk: JobDesk, record: JobRecord) -> dict[str, Any]:
     """Addresses of a job: where it is tracked, and its folder in place of the studio page."""
-    from mlctl.store.signed_addresses import printable
+    uri = (desk.store.folder / "mlruns").as_uri()
+    if given := desk.settings.text("tracking.uri"):
+        from mlctl.store.signed_addresses import printable
 
-    uri = printable(desk.settings.text("tracking.uri") or (desk.store.folder / "mlruns").as_uri())
+        uri = printable(given)
     return {
         "Tracking": {"type": "Tracking", "endpoint": uri},
         "Studio": {"type": "Studio", "endpoint": desk.store.job_folder(record.name).as_uri()},

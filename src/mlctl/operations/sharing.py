@@ -16,6 +16,7 @@ from mlctl.registry.copying import publish
 from mlctl.registry.known import OpenRegistry
 from mlctl.spec.references import ASSET, DATASTORE, parse
 from mlctl.spec.rules.names import ASSET as ASSET_NAME
+from mlctl.storage.hidden_texts import has_hidden
 from mlctl.store.workspaces import WorkspaceStore
 
 
@@ -64,6 +65,15 @@ def share(
     shared = put(wanted, store, registry, now=now, progress=progress)
     store.links.add([Link(node_of(asset), node_of(shared), "shared as")])
     return shared
+
+
+def hidden_from_others(asset: Asset, store: WorkspaceStore) -> tuple[str, ...]:
+    """A sentence when an asset has texts whose secrets stay in the workspace."""
+    texts = [asset.path, asset.document, asset.description, asset.tags, asset.properties]
+    if not has_hidden(texts, store.secrets):
+        return ()
+    told = f"secrets in {asset.kind} '{asset.name}' are hidden ('…') and stay in this workspace"
+    return (f"{told}: who uses it elsewhere has to register it anew with the whole texts",)
 
 
 def dangling_references(asset: Asset) -> list[str]:

@@ -52,7 +52,7 @@ class SecretStore:
     def get(self, name: str) -> str:
         """The secret. Raises NotFoundError."""
         try:
-            return self._place(name).read_text(encoding="utf-8")
+            return self._place(name).read_bytes().decode("utf-8", "surrogatepass")
         except FileNotFoundError as error:
             raise NotFoundError(
                 f"the secret '{name}' is not in this workspace any more",
@@ -84,8 +84,8 @@ class SecretStore:
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             self._folder.chmod(0o700)
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(text)
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(text.encode("utf-8", "surrogatepass"))
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise translate_os_error(error, self._folder) from error

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterator
 
 from mlctl.store.downloads import SIGNATURE, SIGNED
 
@@ -20,38 +19,42 @@ _PERHAPS = re.compile(r"code|key", re.IGNORECASE)
 _RANDOM = re.compile(r"(?=.*[0-9])[A-Za-z0-9%+/=_-]{20,}")
 
 
+# A password may hold any sign but blanks; where a port stands behind the colon, there is none.
+_USER = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<user>[^\s/?#@:]*(?::(?!\d+(?:[/?#]|$))[^\s?#@]*)?)@")
+_PAIR = re.compile(r"(?<=[?&#])(?P<key>[^\s=&#?]+)=(?P<value>[^\s&#]*)")
+
+
 def printable(address: str, *, mark: str = HIDDEN, is_told: Callable[[str], bool] = lambda _text: False) -> str:
     """The address with `mark` for what may be a secret: user and password, a signature, a token. All else stays.
 
     So two addresses that mean different files stay different. What `is_told` may be shown: it stands in for a secret.
     """
-    try:
-        parts = urlsplit(address)
-    except ValueError:
+    scheme = address.partition("://")[0]
+    if scheme == address or scheme in ("azureml", "file"):
         return address
-    if "://" not in address or parts.scheme in ("azureml", "file"):
-        return address
-    if parts.scheme in ("http", "https") or ":" in parts.netloc.rpartition("@")[0]:
-        user, at, host = parts.netloc.rpartition("@")
-        password = user.rpartition(":")[2]
-        if at and user and not password.startswith(HIDDEN) and not is_told(password):
-            parts = parts._replace(netloc=f"{mark}@{host}")
-    query = _pairs(parts.query, mark, is_told)
-    fragment = _pairs(parts.fragment, mark, is_told) if "=" in parts.fragment else parts.fragment
-    return parts._replace(query=query, fragment=fragment).geturl()
+    spans = [*_user(address, is_told), *_parameters(address, is_told)]
+    for start, end in reversed(spans):
+        address = address[:start] + mark + address[end:]
+    return address
 
 
-def _pairs(text: str, mark: str, is_told: Callable[[str], bool]) -> str:
-    pairs = [pair.partition("=") for pair in text.split("&")]
-    signed = any(SIGNATURE.match(f"{key}=") and not is_told(value) for key, _, value in pairs)
+def _user(address: str, is_told: Callable[[str], bool]) -> Iterator[tuple[int, int]]:
+    found = _USER.match(address)
+    if found is None or not (found["scheme"].lower() in ("http", "https") or ":" in found["user"]):
+        return
+    password = found["user"].partition(":")[2] or found["user"]
+    if password and not password.startswith(HIDDEN) and not is_told(password):
+        yield found.span("user")
 
-    def is_secret(key: str, value: str) -> bool:
+
+def _parameters(address: str, is_told: Callable[[str], bool]) -> Iterator[tuple[int, int]]:
+    pairs = list(_PAIR.finditer(address))
+    signed = any(SIGNATURE.match(pair[0]) and not is_told(pair["value"]) for pair in pairs)
+    for pair in pairs:
+        key, value = pair["key"], pair["value"]
         if not value or value.startswith(HIDDEN):
-            return False
-        if signed and SIGNED.match(f"{key}="):
-            return True  # the rest of a signature changes with it
+            continue
         named = _SECRET.fullmatch(key) or (_PERHAPS.fullmatch(key) and _RANDOM.fullmatch(value))
-        return named is not None and not is_told(value)
-
-    told = [f"{key}={mark}" if is_secret(key, value) else f"{key}{equals}{value}" for key, equals, value in pairs]
-    return "&".join(told)
+        # the rest of a signature changes with it
+        if (signed and SIGNED.match(pair[0])) or (named and not is_told(value)):
+            yield pair.span("value")

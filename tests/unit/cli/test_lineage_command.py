@@ -154,20 +154,51 @@ def test_a_signature_is_kept_with_the_secrets_only(call: Call, tmp_path: Path) -
     assert path in [kept.read_text() for kept in holding]
 
 
+_SECRETIVE = """
+command: curl '${{inputs.a}}'
+environment: {image: i}
+inputs:
+  a: {type: uri_file, mode: direct, path: 'https://h/x.csv?sig=NAMEgeheimgeheim'}
+environment_variables: {DB: 'postgres://NAME:geheim@db/x', API_KEY: NAMEgeheim}
+"""
+
+
 def test_nobody_gets_the_credentials_of_another(call: Call) -> None:
     for name in ("reader", "admin"):
-        spec = (
-            f"command: ls\nenvironment: {{image: i}}\nenvironment_variables: {{DB: 'postgres://{name}:geheim@db/x'}}\n"
-        )
-        Path(f"{name}.yml").write_text(spec)
+        Path(f"{name}.yml").write_text(_SECRETIVE.replace("NAME", name))
         assert call("job", "create", "-f", f"{name}.yml", "--name", name).code == 0
     exported = {name: call("job", "export", name).out for name in ("reader", "admin")}
     assert exported["reader"] != exported["admin"]
+    assert call("job", "diff", "reader", "admin").json["equal"] is False
     for name, text in exported.items():
         Path("again.yml").write_text(text)
         assert call("job", "create", "-f", "again.yml", "--name", f"{name}-again").code == 0
-        assert call("job", "export", f"{name}-again").out == text
+        again = call("job", "export", f"{name}-again")
+        assert again.out == text
+        assert "this workspace knows them" in again.err
         assert "geheim" not in text
+    call("workspace", "create", "-n", "other")
+    refused = call("job", "create", "-f", "again.yml", "--name", "there", "-w", "other")
+    assert (refused.code, "again.yml:" in refused.err, "is not known in this workspace" in refused.err) == (
+        3,
+        True,
+        True,
+    )
+
+
+def test_no_secret_gets_into_a_registry(call: Call, tmp_path: Path) -> None:
+    call("registry", "create", "-n", "team", "--path", str(tmp_path / "team"), "--tags", "db=pg://u:geheim1@h/x")
+    Path("conda.yml").write_text(
+        "dependencies: [python=3.11, {pip: [--extra-index-url https://u:geheim2@h/simple, a]}]\n"
+    )
+    create = ("environment", "create", "-n", "e", "-v", "1", "--image", "i", "--conda-file", "conda.yml")
+    for made in (call(*create, "--registry-name", "team"), call(*create)):
+        assert made.code == 0
+    shared = call("environment", "share", "-n", "e", "-v", "1", "--registry-name", "team",
+                  "--share-with-name", "f", "--share-with-version", "1")  # fmt: skip
+    assert (shared.code, "stay in this workspace" in shared.err) == (0, True)
+    holding = [file for file in (tmp_path / "team").rglob("*") if file.is_file() and b"geheim" in file.read_bytes()]
+    assert holding == []
 
 
 def test_a_new_signature_is_no_new_version_and_touches_no_other_asset(call: Call) -> None:

@@ -74,3 +74,69 @@ def test_an_address_that_was_hidden_elsewhere_is_refused(secrets: SecretStore) -
             check_known(text, secrets)
     for text in (conceal("https://me:pw@h/x", secrets), "https://h/…?a=1", "…"):
         check_known(text, secrets)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sqlite:///mlflow.db",
+        "sqlite:////abs/mlflow.db",
+        "curl 'https://host/search?'\"q=1\"",
+        "https://a/x\tlabel",
+        "HTTPS://Example.ORG/a?",
+        "https://h/x#",
+        "hdfs:///a/b",
+        "http://host:8080/path@x",
+        "git@github.com:a/b.git",
+        "--backend-store-uri sqlite:///a.db --default-artifact-root wasbs://c@a.blob.core.windows.net/x",
+        "A=1 B='two words' python train.py --lr=0.1 key=value",
+    ],
+)
+def test_a_text_without_a_secret_is_never_touched(secrets: SecretStore, text: str) -> None:
+    data = {"environment_variables": {"A": text}, "command": text, "inputs": {"a": text}}
+    assert conceal(data, secrets) == shown(data) == reveal(data, secrets) == data
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("PGPASSWORD=hunter22 psql -h db", "PGPASSWORD=… psql -h db"),
+        ("export AWS_SECRET_ACCESS_KEY='abc/def+123'; run", "export AWS_SECRET_ACCESS_KEY='…'; run"),
+        ("AWS_SECRET_ACCESS_KEY=$KEY run", "AWS_SECRET_ACCESS_KEY=$KEY run"),
+        ("curl -H 'Authorization: Bearer abcdef123456789' u", "curl -H 'Authorization: Bearer …' u"),
+        ("s3://AKIAX:wJalr/XUtn+FEMI@b/k", "s3://…@b/k"),
+        ("https://user:p/w@h/x", "https://…@h/x"),
+        (f"see …deadbeef then https://h/x?sig={SIG}", "see …deadbeef then https://h/x?sig=…"),
+        (f"https://h/x?sig={SIG}\r\n", "https://h/x?sig=…\r\n"),
+        (
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\nQAAAA==\n-----END OPENSSH PRIVATE KEY-----\n",
+            "…\n",
+        ),
+    ],
+)
+def test_secrets_of_other_forms(secrets: SecretStore, text: str, kept: str) -> None:
+    assert conceal(text, secrets) == kept
+    assert reveal(kept, secrets) == text
+
+
+def test_what_is_nothing_but_a_secret_has_a_tag_and_comes_back(secrets: SecretStore) -> None:
+    token = "ghp_abcdefghijklmnopqrstuvwxyz0123456789AB"
+    for text in (token, "b" * 51 + "2", "line1-secret\r\nline2", "pässwörtö"):
+        kept = conceal({"environment_variables": {"X_SECRET": text}, "command": "run"}, secrets)
+        assert reveal(kept, secrets)["environment_variables"]["X_SECRET"] == text
+        assert kept["environment_variables"]["X_SECRET"] != "…"
+    assert reveal(conceal(token, secrets), secrets) == token
+
+
+def test_a_secret_by_its_name_is_hidden_in_other_texts_too(secrets: SecretStore) -> None:
+    data: Any = {
+        "inputs": {"api_key": "hunter22hunter", "rate": "0.1"},
+        "tags": {"token": "Tr0ub$ABC9xyz"},
+        "command": "train --key hunter22hunter",
+        "variables": {"AZUREML_PARAMETER_api_key": "hunter22hunter"},
+    }
+    kept = conceal(data, secrets)
+    assert "hunter22" not in json.dumps(kept) + json.dumps(shown(data))
+    assert "Tr0ub" not in json.dumps(kept)
+    assert kept["inputs"]["rate"] == "0.1"
+    assert reveal(kept, secrets) == data

@@ -335,16 +335,7 @@ def _distribution(job: CommandJob) -> dict[str, Any] | None:
 def _shown_input(given: Input) -> Any:
     if given.is_literal:
         return literal_text(given.value)
-    return {"type": given.type, "mode": given.mode, "path": given.asset or _without_signature(given.path or "")}
-
-
-def _without_signature(path: str) -> str:
-    """An address as it may be shown: a signature or a password in it stays in the plan, which only the job reads."""
-    if "://" not in path or not ("?" in path or "@" in path):
-        return path
-    from mlctl.store.downloads import printable_url
-
-    return printable_url(path)
+    return {"type": given.type, "mode": given.mode, "path": given.asset or given.path or ""}
 
 
 def _shown_output(job: CommandJob, given: Output) -> dict[str, Any]:

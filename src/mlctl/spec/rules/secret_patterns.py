@@ -30,7 +30,12 @@ class _Form(NamedTuple):
 # each repetition runs over one class of characters and starts only where that class begins: a long text costs no more
 # than its length
 _FORMS = (
-    _Form("a private key", "private key", r"-----BEGIN (?:[A-Z]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----"),
+    _Form(
+        "a private key",
+        "private key",
+        r"-----BEGIN (?:[A-Z]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----"
+        r"[^-]{0,65536}(?:-----END [A-Z ]{3,40}-----)?",
+    ),
     _Form("a storage account key", "==", r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{86}==(?![A-Za-z0-9+/=])"),
     _Form(
         "the key of a connection string",
@@ -87,7 +92,8 @@ _MIXED = ("an OpenAI key", "an Azure DevOps token")
 
 _SECRET_NAME = (
     r"(?:^|_)(?:token|(?:secret|passw(?:or)?d|passphrase|api_?key|account_?key|access_?key|secret_?key|private_?key|"
-    r"subscription_?key|shared_?key|credential|connection_?str(?:ing)?)s?)[0-9]*$|_(?:pwd|sas|pat)$|^(?:sas|pat)$"
+    r"subscription_?key|shared_?key|credential|connection_?str(?:ing)?)s?)[0-9]*$|_(?:pwd|sas|pat|pass|sas_url)$|"
+    r"^(?:sas|pat|sas_url|pgpassword|sshpass)$|(?:^|_)(?:storage|openai|encryption)_?key$"
 )
 _HARMLESS_NAME = (
     r"(?:^|_)(?:pad|eos|bos|unk|sep|cls|mask|special|stop|start|end|begin|first|last|image|vocab|continuation|per)"
