@@ -308,6 +308,8 @@ def _apply(context: Context, given: dict[str, Any]) -> None:
         context.say.level = Level.INFO
     elif given["only_show_errors"] or context.settings.flag("core.only_show_errors"):
         context.say.level = Level.ERROR
+    if given.get("workspace") == "":
+        raise UsageError("--workspace-name is empty", hint="give it a value, or leave the option out")
     for name, (key, source) in _SETTINGS.items():
         if given.get(name):
             context.override({key: given[name]}, source)

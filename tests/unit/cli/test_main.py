@@ -105,6 +105,8 @@ def test_nothing_to_show_prints_nothing(call: Call) -> None:
 def test_workspace_and_group_land_in_the_settings(call: Call) -> None:
     shown = call("probe", "workspace", "-w", "mine", "-g", "rg", "--subscription", "s").json
     assert shown == {"value": "mine", "source": "--workspace-name", "group": "rg"}
+    empty = call("probe", "workspace", "-w", "")  # a variable of a script that is not set
+    assert (empty.code, empty.err.splitlines()[0]) == (2, "error[usage]: --workspace-name is empty")
 
 
 def test_options_without_meaning_warn_once_each(call: Call) -> None:
