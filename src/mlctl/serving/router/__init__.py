@@ -4,6 +4,8 @@
     listener    gives the port to the next router, without a refused connection
     service     the life of the server: follow the files, drain, end
     caller      the connections of callers: requests in, answers out, time limits
+    request     one request as it came in
+    rest        reads on after a head that asks for another protocol
     gate        one request: who asks, for what; refusals; the log line
     forward     one request to one replica and the answer back
     lanes       the replicas of a deployment: least outstanding first, limits, the queue

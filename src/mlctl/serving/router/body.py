@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from mlctl.serving.router.answers import RefusalError
-from mlctl.serving.router.caller import Request
 from mlctl.serving.router.clock import timeout
+from mlctl.serving.router.request import Request
 
 HELD = 1024 * 1024
 IDLE_SECONDS = 10.0

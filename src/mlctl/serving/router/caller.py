@@ -1,7 +1,8 @@
 """The connections of callers: HTTP/1.1 as it comes in and goes out, and how long each part of it may take.
 
 llhttp (the parser of Node.js, in `httptools`) reads; a web framework on top of it costs three times what the rest of
-the router does. A request is handed on with its head; its body follows in `Request.content`.
+the router does. A request is handed on with its head; its body follows in `Request.content`. The next one that was sent
+ahead waits until its answer is written and taken.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import httptools
 
 from mlctl.serving.router.answers import Answer, Fields, RefusalError
 from mlctl.serving.router.flow import Content, Outlet
+from mlctl.serving.router.request import HEAD_BYTES, Request, head_bytes, too_much
+from mlctl.serving.router.rest import Rest
 
 HEAD_SECONDS = 10.0
 """How long a caller may take for the head of a request, and a new connection for its first byte."""
 IDLE_SECONDS = 75.0
 """How long a connection may stay open between two requests."""
-HEAD_BYTES = 64 * 1024
 _LINGER_SECONDS = 5.0
 """How long what a caller still sends is read and dropped after the last answer: a closed port would take the answer
 from it before it was read."""
@@ -28,41 +30,6 @@ _SWEEP_SECONDS = 0.5
 
 _FRESH, _IDLE, _HEAD, _BUSY, _ENDING = range(5)
 _LIMITS = {_FRESH: HEAD_SECONDS, _IDLE: IDLE_SECONDS, _HEAD: HEAD_SECONDS, _ENDING: _LINGER_SECONDS}
-
-
-class Request:
-    """One request. `target` is path and query as they were sent, `fields` the headers with their names as sent."""
-
-    __slots__ = ("_known", "caller", "chunked", "content", "fields", "keeps", "length", "method", "path", "target")
-
-    def __init__(self, caller: Caller, method: str, target: bytes, fields: Fields, known: dict[bytes, bytes]) -> None:
-        self.caller = caller
-        self.method = method
-        self.target = target
-        self.path = target.partition(b"?")[0].decode("utf-8", "surrogateescape")
-        self.fields = fields
-        self._known = known
-        length = known.get(b"content-length")
-        self.length = int(length) if length is not None else None
-        self.chunked = b"transfer-encoding" in known
-        self.keeps = False
-        """Whether the caller can send another request on the connection."""
-        self.content: Content
-
-    @property
-    def client(self) -> str:
-        """The caller's address."""
-        return self.caller.address
-
-    @property
-    def has_body(self) -> bool:
-        """Whether a body follows the head."""
-        return self.chunked or bool(self.length)
-
-    def header(self, name: bytes) -> str | None:
-        """The first header with this name, in small letters."""
-        value = self._known.get(name)
-        return None if value is None else value.decode("utf-8", "surrogateescape")
 
 
 class Callers:
@@ -105,12 +72,15 @@ class Caller(asyncio.Protocol):
         self._loop = callers.loop
         self._outlet = Outlet(self._loop)
         self._parser = httptools.HttpRequestParser(self)
+        self._upgrades = False
         self._transport: asyncio.Transport
         self._phase = _FRESH
         self._since = self._loop.time()
         self._url = b""
         self._fields: Fields = []
         self._known: dict[bytes, bytes] = {}
+        self._size = 0
+        self._mixed = False
         self._waiting = 0
         self._incoming: Request | None = None
         self._queue: deque[Request] = deque()
@@ -150,16 +120,27 @@ class Caller(asyncio.Protocol):
         """Bytes came."""
         if self._phase == _ENDING or self._refusal is not None:
             return
+        self._size, self._mixed = len(data), False
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # not taken up: the answer is in HTTP/1.1, and the connection ends with it
+            self._read(data)
         except httptools.HttpParserError as error:
-            self._refuse(RefusalError(400, "BadRequest", f"the request is no HTTP: {error}", close=True))
-        if self._incoming is None:
+            self._refuse(_why(error))
+        if not self._mixed and (self._incoming is None or not self._incoming.content.whole):
             self._waiting += len(data)
             if self._waiting > HEAD_BYTES and self._refusal is None:
-                self._refuse(_too_much())
+                self._refuse(too_much())
+
+    def _read(self, data: bytes) -> None:
+        while True:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                assert self._incoming is not None  # its head is what the parser stopped after
+                self._upgrades = False
+                data = self._incoming.rest() + data[upgrade.args[0] :]
+                self._parser = httptools.HttpRequestParser(Rest(self))
+            else:
+                return
 
     # what the parser tells
 
@@ -183,12 +164,12 @@ class Caller(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """The head is here."""
-        if self._refusal is not None:
-            return
         parser = self._parser
-        method, target = parser.get_method().decode(), _origin(self._url)
-        request = Request(self, method, target, self._fields, self._known)
-        request.keeps = parser.should_keep_alive() and not parser.should_upgrade()
+        if self._waiting + self._size > HEAD_BYTES and head_bytes(self._url, self._fields) > HEAD_BYTES:
+            raise too_much()
+        request = Request(self, parser.get_method().decode(), self._url, self._fields, self._known)
+        self._upgrades = parser.should_upgrade()
+        request.keeps = parser.should_keep_alive() and request.method != "CONNECT"
         request.content = Content(self._loop, self._transport)
         self._incoming = request
         if self._task is None:
@@ -199,12 +180,14 @@ class Caller(asyncio.Protocol):
 
     def on_body(self, piece: bytes) -> None:
         """A piece of the body."""
+        self._mixed, self._waiting = True, 0
         if self._incoming is not None:
             self._incoming.content.feed(piece)
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
-        if self._incoming is not None:
+        """The request is whole, or its parser ends here because another protocol could begin."""
+        self._mixed = True
+        if self._incoming is not None and not self._upgrades:
             self._incoming.content.finish()
 
     # what is written
@@ -280,8 +263,21 @@ class Caller(asyncio.Protocol):
             await callers.handle(request)
         finally:
             callers.busy -= 1
-            self._task = None
         self._since = self._loop.time()
+        if not self._last:
+            if request.content.whole:
+                request.content.drop()
+            self._phase = _IDLE  # one that does not take its answer has as long as one that sends nothing
+            try:
+                await self._outlet.drained()
+            except ConnectionResetError:
+                return
+            self._since = self._loop.time()
+        self._task = None
+        self._go_on(request)
+
+    def _go_on(self, request: Request) -> None:
+        """What follows an answer: the end, the next request, or to wait for it."""
         if self._last:
             self._linger(request.content.whole)
         elif self._queue:
@@ -326,14 +322,8 @@ class Caller(asyncio.Protocol):
             self._transport.resume_reading()
 
 
-def _origin(url: bytes) -> bytes:
-    """Path and query; a caller that takes this for a proxy sends the address as well."""
-    if not url.startswith(b"/") and b"://" in url:
-        parts = httptools.parse_url(url)
-        url = (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
-    return url.partition(b"#")[0]
-
-
-def _too_much() -> RefusalError:
-    message = f"the head of the request is larger than {HEAD_BYTES} bytes"
-    return RefusalError(431, "HeadTooLarge", message, close=True)
+def _why(error: httptools.HttpParserError) -> RefusalError:
+    """The refusal of what the parser does not read on; one that was raised while it read is its context."""
+    if isinstance(error.__context__, RefusalError):
+        return error.__context__
+    return RefusalError(400, "BadRequest", f"the request is no HTTP: {error}", close=True)

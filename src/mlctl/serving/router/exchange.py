@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from mlctl.serving.router.answers import CLIENT_REQUEST_ID, DEPLOYMENT, REQUEST_ID, Answer
-from mlctl.serving.router.caller import Request
+from mlctl.serving.router.request import Request
 
 _LONGEST_ID = 100
 """As much of an id as Azure ML's scoring server takes."""

@@ -86,6 +86,11 @@ class Content:
             data += await self.take()
         return data
 
+    def drop(self) -> None:
+        """Nobody wants what is here: it stops nothing any more."""
+        if self._pieces:
+            self._taken()
+
     def _taken(self) -> bytes:
         pieces = self._pieces
         data = pieces.popleft() if len(pieces) == 1 else b"".join(pieces)

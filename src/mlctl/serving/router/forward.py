@@ -12,9 +12,9 @@ from collections.abc import Callable
 from mlctl.serving.router import answers
 from mlctl.serving.router.answers import Answer, RefusalError
 from mlctl.serving.router.body import COPIED, Body
-from mlctl.serving.router.caller import Request
 from mlctl.serving.router.exchange import Exchange
 from mlctl.serving.router.lanes import Lanes, Replica
+from mlctl.serving.router.request import Request
 from mlctl.serving.router.upstream import BrokenError, Data, Head, NotConnectedError, Response, Upstream
 
 _WHOLE = 1024 * 1024

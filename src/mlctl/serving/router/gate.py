@@ -13,7 +13,6 @@ from mlctl.serving.keys import Keys
 from mlctl.serving.router import answers
 from mlctl.serving.router.answers import Answer, RefusalError, refused, said
 from mlctl.serving.router.body import Body
-from mlctl.serving.router.caller import Request
 from mlctl.serving.router.clock import timeout
 from mlctl.serving.router.collector import Collectors
 from mlctl.serving.router.exchange import Exchange, new_id, opened
@@ -22,6 +21,7 @@ from mlctl.serving.router.journal import Journal
 from mlctl.serving.router.lanes import Lanes, LeftError
 from mlctl.serving.router.metrics import CONTENT_TYPE, Metrics
 from mlctl.serving.router.mirror import Mirror
+from mlctl.serving.router.request import Request
 from mlctl.serving.router.table import Table
 from mlctl.serving.router.upstream import BrokenError, Data, Head, Upstream
 
