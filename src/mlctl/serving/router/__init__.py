@@ -8,6 +8,8 @@
     rest        reads on after a head that asks for another protocol
     gate        one request: who asks, for what; refusals; the log line
     forward     one request to one replica and the answer back
+    upstream    the connections to replicas, kept or opened anew
+    line        one connection to a replica
     lanes       the replicas of a deployment: least outstanding first, limits, the queue
     table       the routes as they are now, with their lanes and shares
     flow        bytes on their way through, bounded

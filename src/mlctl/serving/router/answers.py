@@ -40,7 +40,15 @@ _HOP_BY_HOP = frozenset(
 # the key is for the router; a scoring script that logs its headers must not have it. Expect is answered here.
 _NOT_FOR_REPLICAS = _HOP_BY_HOP | {b"authorization", b"host", b"content-length", b"expect", REQUEST_ID}
 # what the router says itself stands once
-_NOT_FOR_CALLERS = _HOP_BY_HOP | {b"content-length", DEPLOYMENT, REQUEST_ID, CLIENT_REQUEST_ID, MODEL_TIME}
+_NOT_FOR_CALLERS = _HOP_BY_HOP | {
+    b"content-length",
+    DEPLOYMENT,
+    REQUEST_ID,
+    CLIENT_REQUEST_ID,
+    MODEL_TIME,
+    ERROR_REASON,
+    ERROR_STATUS,
+}
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 

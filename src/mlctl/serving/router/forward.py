@@ -14,8 +14,9 @@ from mlctl.serving.router.answers import Answer, RefusalError
 from mlctl.serving.router.body import COPIED, Body
 from mlctl.serving.router.exchange import Exchange
 from mlctl.serving.router.lanes import Lanes, Replica
+from mlctl.serving.router.line import BrokenError
 from mlctl.serving.router.request import Request
-from mlctl.serving.router.upstream import BrokenError, Data, Head, NotConnectedError, Response, Upstream
+from mlctl.serving.router.upstream import Data, Head, NotConnectedError, Response, Upstream
 
 _WHOLE = 1024 * 1024
 """An answer up to this size is read before it is passed on, so that a replica that breaks gives a clean 502."""
@@ -93,6 +94,8 @@ async def _stream(request: Request, response: Response, exchange: Exchange, *, c
         if copy:
             pieces.append(piece)
         await request.caller.pass_on(piece)
+    if response.length not in (None, exchange.bytes_out) and request.method != "HEAD":
+        raise BrokenError("the answer is not as long as it said")
     if copy:
         exchange.copy = b"".join(pieces)
     request.caller.end()

@@ -19,11 +19,12 @@ from mlctl.serving.router.exchange import Exchange, new_id, opened
 from mlctl.serving.router.forward import ask, broken, relay
 from mlctl.serving.router.journal import Journal
 from mlctl.serving.router.lanes import Lanes, LeftError
+from mlctl.serving.router.line import BrokenError
 from mlctl.serving.router.metrics import CONTENT_TYPE, Metrics
 from mlctl.serving.router.mirror import Mirror
 from mlctl.serving.router.request import Request
 from mlctl.serving.router.table import Table
-from mlctl.serving.router.upstream import BrokenError, Data, Head, Upstream
+from mlctl.serving.router.upstream import Data, Head, Upstream
 
 _HEALTHY = b"Healthy"
 """What Azure ML's scoring server says."""

@@ -17,8 +17,9 @@ from mlctl.serving.router.exchange import Exchange
 from mlctl.serving.router.forward import ask
 from mlctl.serving.router.journal import Journal
 from mlctl.serving.router.lanes import Lanes, LeftError
+from mlctl.serving.router.line import BrokenError
 from mlctl.serving.router.metrics import Metrics
-from mlctl.serving.router.upstream import BrokenError, Head, Upstream
+from mlctl.serving.router.upstream import Head, Upstream
 
 QUEUED = 100
 QUEUED_BYTES = 64 * 1024 * 1024

@@ -1,7 +1,8 @@
 """Connections to replicas: kept open and used again, or opened anew where a server closes them.
 
 Azure ML's scoring server closes each connection after its answer unless it is told otherwise, so opening one is half of
-what a request costs here. Requests are written as they are; answers are read by llhttp, as callers' requests are.
+what a request costs here. A server that says nothing and closes all the same would take a request along that is on its
+way; once it did so, its connections are used once each. Requests are written as they are.
 """
 
 from __future__ import annotations
@@ -9,29 +10,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import cast
 from urllib.parse import urlsplit
-
-import httptools
 
 from mlctl.serving.router.answers import Fields, RefusalError
 from mlctl.serving.router.clock import timeout
-from mlctl.serving.router.flow import Content, Outlet
+from mlctl.serving.router.flow import Content
+from mlctl.serving.router.line import BrokenError, Line
 
 CONNECT_SECONDS = 2.0
 # shorter than the 2 s after which gunicorn closes idle connections: a request never meets a closing one
 IDLE_SECONDS = 1.5
+_DISTRUST_SECONDS = 600.0
+"""How long no connection to a replica is kept after it closed one earlier than IDLE_SECONDS, without a word."""
 _BODILESS = ("GET", "HEAD", "DELETE", "OPTIONS", "TRACE")
+_IDEMPOTENT = ("GET", "HEAD", "OPTIONS")
+"""May go out again when a connection that was kept ended before a byte of the answer came."""
 
 Data = bytes | AsyncIterator[bytes] | None
 
 
 class NotConnectedError(Exception):
     """The replica took no connection: nothing was sent."""
-
-
-class BrokenError(Exception):
-    """The connection broke, or what came is no HTTP, after a part of the request was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,7 @@ class Upstream:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._idle: dict[str, list[tuple[Line, float]]] = {}
+        self._distrusted: dict[str, float] = {}
 
     async def send(self, url: str, head: Head, data: Data) -> Response:
         """Send a request to the server at `url`; the caller closes the response.
@@ -60,21 +60,29 @@ class Upstream:
         Raises NotConnectedError when nothing was sent, BrokenError when the connection broke later.
         """
         written = _written(url, head, data)
-        line = self._take(url) or await self._connected(url)
-        response = Response(self, url, line)
-        try:
-            await response.start(head, written, data)
-        except BaseException:
-            response.close()
-            raise
-        return response
+        line = self._take(url)
+        if line is not None:
+            try:
+                return await self._sent(url, line, head, written, data)
+            except BrokenError:
+                if not line.heard:  # the replica closed it while the request was on its way
+                    self._distrust(url)
+                if line.heard or head.method not in _IDEMPOTENT or not isinstance(data, bytes | None):
+                    raise
+        return await self._sent(url, await self._connected(url), head, written, data)
 
     def give_back(self, url: str, line: Line) -> None:
-        """Keep a connection for the next request to `url`."""
+        """Keep a connection for the next request to `url`, unless its replica closes them by itself."""
+        if url in self._distrusted:
+            line.close()
+            return
         self._idle.setdefault(url, []).append((line, self._loop.time()))
 
     def sweep(self) -> None:
         """Close what was idle for too long."""
+        if self._distrusted:
+            now = self._loop.time()
+            self._distrusted = {url: until for url, until in self._distrusted.items() if until > now}
         oldest = self._loop.time() - IDLE_SECONDS
         for url, lines in list(self._idle.items()):
             for line, since in lines:
@@ -91,141 +99,37 @@ class Upstream:
                 line.close()
         self._idle.clear()
 
+    async def _sent(self, url: str, line: Line, head: Head, written: bytes, data: Data) -> Response:
+        response = Response(self, url, line)
+        try:
+            await response.start(head, written, data)
+        except BaseException:
+            response.close()
+            raise
+        return response
+
     def _take(self, url: str) -> Line | None:
         lines = self._idle.get(url)
         while lines:
             line, since = lines.pop()
-            if line.is_free() and since >= self._loop.time() - IDLE_SECONDS:
+            if line.is_quiet() and since >= self._loop.time() - IDLE_SECONDS:
                 return line
             line.close()
         return None
+
+    def _distrust(self, url: str) -> None:
+        self._distrusted[url] = self._loop.time() + _DISTRUST_SECONDS
 
     async def _connected(self, url: str) -> Line:
         parts = urlsplit(url)
         try:
             async with timeout(CONNECT_SECONDS):
                 _, line = await self._loop.create_connection(
-                    lambda: Line(self._loop), parts.hostname or "", parts.port or 80
+                    lambda: Line(self._loop, lambda: self._distrust(url)), parts.hostname or "", parts.port or 80
                 )
         except (OSError, asyncio.TimeoutError) as error:
             raise NotConnectedError(str(error)) from error
         return line
-
-
-class Line(asyncio.Protocol):
-    """One connection to a replica: one request at a time."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._parser = httptools.HttpResponseParser(self)
-        self._asked: asyncio.Future[None] | None = None
-        self._bodiless = False
-        self._lost = False
-        self._keeps = True
-        self.outlet = Outlet(loop)
-        self.transport: asyncio.Transport
-        self.status = 0
-        self.reason = b""
-        self.fields: Fields = []
-        self.known: dict[bytes, bytes] = {}
-        self.content: Content
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The replica took the connection."""
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone; where an answer told no length, this is its end."""
-        self._lost = True
-        self.outlet.lose()
-        if self.status and b"content-length" not in self.known and b"transfer-encoding" not in self.known:
-            self.content.finish()
-        self.fail(exc or ConnectionResetError("the connection ended"))
-
-    def pause_writing(self) -> None:
-        """The replica takes no more for now."""
-        self.outlet.pause()
-
-    def resume_writing(self) -> None:
-        """It takes more."""
-        self.outlet.resume()
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes came."""
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._keeps = False
-            self.fail(ValueError(f"the answer is no HTTP: {error}"))
-
-    def on_message_begin(self) -> None:
-        """An answer begins."""
-        self.status, self.reason, self.fields, self.known = 0, b"", [], {}
-        if self._asked is None:  # nobody asked
-            self.close()
-
-    def on_status(self, reason: bytes) -> None:
-        """A part of the words after the status."""
-        self.reason += reason
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer, which is passed over."""
-        if not self.status:
-            lower = name.lower()
-            self.fields.append((lower, name, value))
-            self.known.setdefault(lower, value)
-
-    def on_headers_complete(self) -> None:
-        """The head is here; a status below 200 only announces another one."""
-        status = self._parser.get_status_code()
-        if status < 200 or self._asked is None or self._asked.done():
-            return
-        self.status = status
-        self.content = Content(self._loop, self.transport)
-        if self._bodiless:
-            self._keeps = False  # the parser waits for a body that will not come
-            self.content.finish()
-        self._asked.set_result(None)
-
-    def on_body(self, piece: bytes) -> None:
-        """A piece of the body."""
-        if self.status and not self._bodiless:
-            self.content.feed(piece)
-
-    def on_message_complete(self) -> None:
-        """The answer is whole."""
-        if self.status:
-            self._keeps = self._keeps and self._parser.should_keep_alive()
-            self.content.finish()
-
-    async def ask(self, *, bodiless: bool) -> None:
-        """Wait for the head of the answer to what was written. Raises BrokenError."""
-        if self._lost:
-            raise BrokenError("the connection ended")
-        self._bodiless = bodiless
-        self._asked = self._loop.create_future()
-        await self._asked
-
-    def release(self) -> None:
-        """The answer was taken."""
-        self._asked = None
-
-    def fail(self, error: Exception) -> None:
-        """What was asked for will not come."""
-        broken = BrokenError(f"{type(error).__name__}: {error}")
-        if self._asked is not None and not self._asked.done():
-            self._asked.set_exception(broken)
-        elif self.status:
-            self.content.fail(broken)
-
-    def is_free(self) -> bool:
-        """Whether the next request can go out on it."""
-        return self._keeps and not self._lost and not self.transport.is_closing()
-
-    def close(self) -> None:
-        """End the connection."""
-        self._keeps = False
-        self.transport.close()
 
 
 class Response:
@@ -255,6 +159,8 @@ class Response:
         self.status, self.reason, self.fields, self.content = line.status, line.reason, line.fields, line.content
         told = line.known.get(b"content-length")
         self.length = int(told) if told is not None else None
+        if self.status in (204, 304):  # they have no body, whatever they say
+            self.length = 0
 
     def close(self) -> None:
         """The caller has what it wants; the connection is kept when it is at the end of the answer."""
