@@ -259,7 +259,7 @@ def test_callers_that_send_byte_by_byte_or_stop_are_408_while_others_are_served(
     stopped = raw(endpoint, "/score", "x-request-id: stopped-1\r\n", b"{", 2)
     silent = socket.create_connection(("127.0.0.1", endpoint.routes.port), 20)
     slow = [head, stopped, silent]
-    for byte in b"POST /score HTTP/1.1\r\nX-Slow: " + b"a" * 1000:
+    for byte in b"POST /score HTTP/1.1\r\nHost: e\r\nX-Slow: " + b"a" * 1000:
         if select.select([head], [], [], 0.1)[0]:
             break
         head.sendall(bytes([byte]))
@@ -280,7 +280,10 @@ def test_a_caller_that_goes_is_written_down_and_its_slot_is_free(endpoint: Endpo
 
 
 def test_what_is_no_http_is_400(endpoint: Endpoint) -> None:
-    for junk in (b"hello\r\n\r\n", b"POST /score HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"):
+    for junk in (
+        b"hello\r\n\r\n",
+        b"POST /score HTTP/1.1\r\nHost: e\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ):
         with socket.create_connection(("127.0.0.1", endpoint.routes.port), 20) as connection:
             connection.sendall(junk)
             assert connection.recv(4096).startswith(b"HTTP/1.1 400")

@@ -52,11 +52,10 @@ def run(mini_batch: list[str]) -> list[str]:
 
 def find_model(folder: str) -> str:
     """The folder with the MLmodel, the highest one."""
-    for place, folders, files in os.walk(folder):
-        folders.sort()
-        if "MLmodel" in files:
-            return place
-    raise FileNotFoundError(f"there is no MLmodel below {folder}")
+    found = [place for place, _, files in os.walk(folder) if "MLmodel" in files]
+    if not found:
+        raise FileNotFoundError(f"there is no MLmodel below {folder}")
+    return min(found, key=lambda place: (place.count(os.sep), place))
 
 
 def is_table(path: str) -> bool:

@@ -168,6 +168,8 @@ class Caller(asyncio.Protocol):
         if self._waiting + self._size > HEAD_BYTES and head_bytes(self._url, self._fields) > HEAD_BYTES:
             raise too_much()
         request = Request(self, parser.get_method().decode(), self._url, self._fields, self._known)
+        request.version = parser.get_http_version()
+        request.check()
         self._upgrades = parser.should_upgrade()
         request.keeps = parser.should_keep_alive() and request.method != "CONNECT"
         request.content = Content(self._loop, self._transport)
@@ -204,7 +206,7 @@ class Caller(asyncio.Protocol):
         self._chunks = length is None and request.method != "HEAD"
         if length is not None:
             answer.lines.append(b"Content-Length: %d" % length)
-        elif self._parser.get_http_version() == "1.0":  # it knows no pieces: the end of the connection is the body's
+        elif request.version == "1.0":  # it knows no pieces: the end of the connection is the body's
             self._chunks = False
             answer.close = True
         else:
@@ -295,6 +297,8 @@ class Caller(asyncio.Protocol):
         self._last = answer.close or not request.keeps or not request.content.whole
         if self._last:
             answer.lines.append(b"Connection: close")
+        elif request.version == "1.0":
+            answer.lines.append(b"Connection: keep-alive")
         return b"HTTP/1.1 %d %b\r\n%b\r\n\r\n" % (answer.status, answer.reason, b"\r\n".join(answer.lines))
 
     def _refuse(self, refusal: RefusalError) -> None:

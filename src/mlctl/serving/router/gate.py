@@ -91,7 +91,7 @@ class Gate:
         wanted = request.header(answers.DEPLOYMENT)
         lanes = self.table.choose(path, wanted)
         exchange.deployment = lanes.deployment.name
-        if (request.header(b"expect") or "").lower() == "100-continue":
+        if (request.header(b"expect") or "").lower() == "100-continue" and request.version != "1.0":
             request.caller.go_on()
         await body.read_ahead()
         while True:

@@ -53,8 +53,9 @@ class Journal:
                 older = self._numbered(number - 1)
                 if older.exists():
                     older.replace(self._numbered(number))
-        os.close(self._handle)
-        self._handle, self._size = self._open()
+        old = self._handle
+        self._handle, self._size = self._open()  # when it cannot be opened, the old one goes on
+        os.close(old)
 
     def _same_file(self) -> bool:
         try:

@@ -63,6 +63,22 @@ class Request:
         value = self._known.get(name)
         return None if value is None else value.decode("utf-8", "surrogateescape")
 
+    def check(self) -> None:
+        """Raises RefusalError for what is HTTP to the parser and is not answered here."""
+        if self.version not in ("1.1", "1.0"):
+            message = f"HTTP/{self.version} is not spoken on this port, HTTP/1.1 and 1.0 are"
+            raise RefusalError(505, "VersionNotSupported", message, close=True)
+        repeated = len(self._known) != len(self.fields)
+        if self.chunked:
+            coded = [value for lower, _, value in self.fields if lower == b"transfer-encoding"]
+            if len(coded) > 1 or coded[0].strip().lower() != b"chunked":
+                message = "of the transfer encodings, only chunked is taken"
+                raise RefusalError(501, "NotImplemented", message, close=True)
+        if self.version == "1.1" and b"host" not in self._known:
+            raise RefusalError(400, "BadRequest", "the request has no header Host", close=True)
+        if repeated and sum(lower == b"host" for lower, _, _ in self.fields) > 1:
+            raise RefusalError(400, "BadRequest", "the request has more than one header Host", close=True)
+
     def rest(self) -> bytes:
         """A head for another parser, which reads what follows this one's: the body and the next requests."""
         lines = [b"POST / HTTP/" + self.version.encode()]

@@ -97,3 +97,10 @@ def test_a_file_that_is_no_table_gives_one_row(monkeypatch: pytest.MonkeyPatch, 
 )
 def test_the_shape_of_an_image_is_the_signatures(pixels: tuple[int], wanted: tuple[int], shape: list[int]) -> None:
     assert mlflow_score.shape_of(pixels, wanted) == shape
+
+
+def test_the_model_that_is_highest_up_is_taken(tmp_path: Path) -> None:
+    for place in ("a/x", "b", "c"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "MLmodel").touch()
+    assert mlflow_score.find_model(str(tmp_path)) == str(tmp_path / "b")

@@ -88,8 +88,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_requests_that_are_sent_ahead_are_answered_in_order() -> None:
     async def test(server: Server) -> None:
-        requests = [b"POST /%d HTTP/1.1\r\nContent-Length: 1\r\n\r\n%d" % (n, n) for n in range(5)]
-        answer = await server.ask(b"".join(requests) + b"GET /last HTTP/1.1\r\nConnection: close\r\n\r\n")
+        requests = [b"POST /%d HTTP/1.1\r\nHost: e\r\nContent-Length: 1\r\n\r\n%d" % (n, n) for n in range(5)]
+        answer = await server.ask(b"".join(requests) + b"GET /last HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n")
         told = answer.decode()
         places = [told.index(f"POST /{n} b'{n}'") for n in range(5)] + [told.index("GET /last b''")]
         assert places == sorted(places)
@@ -100,7 +100,7 @@ def test_requests_that_are_sent_ahead_are_answered_in_order() -> None:
 def test_a_body_in_pieces_with_a_trailer() -> None:
     async def test(server: Server) -> None:
         answer = await server.ask(
-            b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+            b"POST /a HTTP/1.1\r\nHost: e\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
             b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX-Check: 1\r\n\r\n"
         )
         assert b"POST /a b'abcde'" in answer
@@ -113,9 +113,9 @@ def test_a_body_in_pieces_with_a_trailer() -> None:
     [
         (b"GET /a?b HTTP/1.0\r\n\r\n", b"GET /a?b b''"),
         # as curl --http2 asks: it is not taken up
-        (b"GET /a HTTP/1.1\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n", b"GET /a b''"),
-        (b"GET http://else.where/a?b HTTP/1.1\r\nConnection: close\r\n\r\n", b"GET /a?b b''"),
-        (b"GET /a?b#c HTTP/1.1\r\nConnection: close\r\n\r\n", b"GET /a?b b''"),
+        (b"GET /a HTTP/1.1\r\nHost: e\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n", b"GET /a b''"),
+        (b"GET http://else.where/a?b HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n", b"GET /a?b b''"),
+        (b"GET /a?b#c HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n", b"GET /a?b b''"),
     ],
 )
 def test_what_callers_may_send(head: bytes, said: bytes) -> None:
@@ -138,9 +138,9 @@ def test_an_answer_without_a_length_ends_with_the_connection_for_http_1_0() -> N
     async def test(server: Server) -> None:
         old = await server.ask(b"GET / HTTP/1.0\r\n\r\n")
         assert old.endswith(b"\r\n\r\none two")
-        new = await server.ask(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        new = await server.ask(b"GET / HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n")
         assert new.endswith(b"\r\n\r\n4\r\none \r\n3\r\ntwo\r\n0\r\n\r\n")
-        head = await server.ask(b"HEAD / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        head = await server.ask(b"HEAD / HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200")
 
     talk(test, handle)
@@ -149,7 +149,7 @@ def test_an_answer_without_a_length_ends_with_the_connection_for_http_1_0() -> N
 @pytest.mark.parametrize("head", [b"X: " + b"a" * 70_000, b"\r\n".join(b"X%d: 1" % n for n in range(10_000))])
 def test_a_head_without_end_is_refused(head: bytes) -> None:
     async def test(server: Server) -> None:
-        answer = await server.ask(b"GET / HTTP/1.1\r\n" + head)
+        answer = await server.ask(b"GET / HTTP/1.1\r\nHost: e\r\n" + head)
         assert answer.startswith(b"HTTP/1.1 431 ")
         assert server.refusals == [("127.0.0.1", 431, "HeadTooLarge")]
 
@@ -158,7 +158,7 @@ def test_a_head_without_end_is_refused(head: bytes) -> None:
 
 def test_junk_after_a_request_is_refused_after_its_answer() -> None:
     async def test(server: Server) -> None:
-        answer = await server.ask(b"GET /a HTTP/1.1\r\n\r\nhello\r\n\r\n")
+        answer = await server.ask(b"GET /a HTTP/1.1\r\nHost: e\r\n\r\nhello\r\n\r\n")
         first, second = answer.index(b"HTTP/1.1 200"), answer.index(b"HTTP/1.1 400")
         assert first < second
         assert server.refusals == [("127.0.0.1", 400, "BadRequest")]
@@ -168,7 +168,7 @@ def test_junk_after_a_request_is_refused_after_its_answer() -> None:
 
 def test_a_body_that_is_no_http_is_refused() -> None:
     async def test(server: Server) -> None:
-        answer = await server.ask(b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")
+        answer = await server.ask(b"POST /a HTTP/1.1\r\nHost: e\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")
         assert answer.startswith(b"HTTP/1.1 400 ")
 
     talk(test, echo)
@@ -180,12 +180,12 @@ def test_a_head_byte_by_byte_is_408_while_others_are_served() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
 
         async def drip() -> None:
-            for byte in b"GET / HTTP/1.1\r\nX-Slow: " + b"a" * 1000:
+            for byte in b"GET / HTTP/1.1\r\nHost: e\r\nX-Slow: " + b"a" * 1000:
                 writer.write(bytes([byte]))
                 await asyncio.sleep(0.02)
 
         dripping = asyncio.ensure_future(drip())
-        assert b"200 OK" in await server.ask(b"GET /b HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert b"200 OK" in await server.ask(b"GET /b HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n")
         answer = await asyncio.wait_for(reader.read(), 5)
         dripping.cancel()
         assert answer.startswith(b"HTTP/1.1 408 ")
@@ -199,7 +199,7 @@ def test_a_head_byte_by_byte_is_408_while_others_are_served() -> None:
 def test_a_body_byte_by_byte_is_408() -> None:
     async def test(server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(b"POST /a HTTP/1.1\r\nContent-Length: 1000\r\n\r\n")
+        writer.write(b"POST /a HTTP/1.1\r\nHost: e\r\nContent-Length: 1000\r\n\r\n")
 
         async def drip() -> None:
             while True:
@@ -220,7 +220,7 @@ def test_a_body_byte_by_byte_is_408() -> None:
 def test_who_says_nothing_is_left_without_a_word() -> None:
     async def test(server: Server) -> None:
         assert await server.ask(b"") == b""
-        kept = await server.ask(b"GET /a HTTP/1.1\r\n\r\n")  # and does not close
+        kept = await server.ask(b"GET /a HTTP/1.1\r\nHost: e\r\n\r\n")  # and does not close
         assert kept.count(b"HTTP/1.1") == 1
         assert server.refusals == []
 
@@ -235,7 +235,7 @@ def test_who_does_not_take_its_answer_is_left(more: bytes) -> None:
 
     async def test(server: Server) -> None:
         with socket.create_connection(("127.0.0.1", server.port)) as peer:
-            peer.sendall(b"GET / HTTP/1.1\r\n" + more + b"\r\n")
+            peer.sendall(b"GET / HTTP/1.1\r\nHost: e\r\n" + more + b"\r\n")
             while not server.callers.open:
                 await asyncio.sleep(0.01)
             while server.callers.open:
@@ -250,7 +250,7 @@ def test_an_answer_reaches_who_is_still_sending() -> None:
 
     async def test(server: Server) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(b"POST /a HTTP/1.1\r\nContent-Length: 50000000\r\n\r\n")
+        writer.write(b"POST /a HTTP/1.1\r\nHost: e\r\nContent-Length: 50000000\r\n\r\n")
         for _ in range(50):
             writer.write(b"x" * 100_000)
             await asyncio.sleep(0)
@@ -272,7 +272,7 @@ def test_what_is_done_for_a_caller_ends_with_its_connection() -> None:
 
     async def test(server: Server) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(b"GET /a HTTP/1.1\r\n\r\n")
+        writer.write(b"GET /a HTTP/1.1\r\nHost: e\r\n\r\n")
         while not server.callers.busy:
             await asyncio.sleep(0.01)
         peer = writer.get_extra_info("socket")

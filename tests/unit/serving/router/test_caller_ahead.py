@@ -152,3 +152,50 @@ def test_a_body_that_was_not_taken_does_not_stop_the_connection() -> None:
         writer.close()
 
     talk(test, handle)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /a HTTP/2.0\r\nHost: e\r\n\r\n", 505),
+        (b"GET /a HTTP/0.9\r\nHost: e\r\n\r\n", 505),
+        (b"POST /a HTTP/1.1\r\nHost: e\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+        (b"POST /a HTTP/1.1\r\nHost: e\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 501),
+        (b"GET /a HTTP/1.1\r\nX: 1\r\n\r\n", 400),
+        (b"GET /a HTTP/1.1\r\nHost: e\r\nhost: f\r\n\r\n", 400),
+    ],
+)
+def test_what_http_forbids_or_nobody_needs_is_refused(head: bytes, status: int) -> None:
+    async def test(server: Server) -> None:
+        answer = await server.ask(b"GET /first HTTP/1.1\r\nHost: e\r\n\r\n" + head + LAST)
+        assert answer.count(b"\r\n\r\n") == 2
+        assert answer.index(b"GET /first") < answer.index(b"HTTP/1.1 %d " % status)
+        assert [refused[1] for refused in server.refusals] == [status]
+
+    talk(test, echo)
+
+
+def test_http_1_0_needs_no_host_and_is_told_that_its_connection_stays() -> None:
+    async def test(server: Server) -> None:
+        answer = await server.ask(b"GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /b HTTP/1.0\r\n\r\n")
+        first, _, second = answer.partition(b"GET /a b''")
+        assert b"\r\nConnection: keep-alive\r\n" in first
+        assert b"\r\nConnection: close\r\n" in second
+
+    talk(test, echo)
+
+
+def test_the_next_requests_version_changes_nothing_about_an_answer() -> None:
+    async def handle(request: Request) -> None:
+        await asyncio.sleep(0.05)  # the next one is here
+        request.caller.begin(request, said(200, "text/plain", b""), None)
+        await request.caller.pass_on(request.path.encode())
+        request.caller.end()
+
+    async def test(server: Server) -> None:
+        answer = await server.ask(b"GET /new HTTP/1.1\r\nHost: e\r\n\r\nGET /old HTTP/1.0\r\n\r\n")
+        new, old = answer.split(b"HTTP/1.1 200 OK\r\n")[1:]
+        assert new.endswith(b"\r\n\r\n4\r\n/new\r\n0\r\n\r\n")
+        assert old.endswith(b"\r\n\r\n/old")
+
+    talk(test, handle)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
+
+import pytest
 
 from mlctl.serving.router.journal import Journal
 
@@ -41,3 +44,21 @@ def test_a_disk_that_takes_nothing_costs_lines_and_no_requests() -> None:
     journal.write({"n": 1})
     assert journal.lost == 1
     journal.close()
+
+
+def test_a_log_that_cannot_be_opened_anew_goes_on_in_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path / "access.log", file_bytes=20)
+    journal.write({"n": 1})
+
+    def none_left(*_: object) -> int:
+        raise OSError(24, "too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", none_left)
+        journal.write({"n": 2, "long": "x" * 20})
+    assert journal.lost == 1
+    journal.write({"n": 3})
+    journal.close()
+    assert [number for path in sorted(tmp_path.iterdir()) for number in numbers(path)] == [1, 3]
