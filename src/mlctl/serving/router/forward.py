@@ -1,8 +1,8 @@
 """One request to one replica and its answer back, byte by byte as they came.
 
 A connection that is refused before anything was sent is tried again on another replica. A request of which anything
-was sent never goes out twice, since a scoring script may do more than score; `upstream` says where GET, HEAD and OPTIONS
-do.
+was sent never goes out twice, since a scoring script may do more than score; `upstream` says where GET, HEAD and
+OPTIONS do.
 """
 
 from __future__ import annotations

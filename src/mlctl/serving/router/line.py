@@ -18,15 +18,19 @@ class BrokenError(Exception):
 
 
 class Line(asyncio.Protocol):
-    """One connection to a replica: one request at a time. `ended` is called when the replica ends it in between."""
+    """One connection to a replica: one request at a time.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
+    `ended` is called when the replica ends it between two requests, with the seconds that it was idle.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ended: Callable[[float], None]) -> None:
         self._loop = loop
         self._ended = ended
         self._parser = httptools.HttpResponseParser(self)
         self._asked: asyncio.Future[None] | None = None
         self._bodiless = False
         self._lost = False
+        self._released = loop.time()
         self._keeps = True
         self.heard = False
         """Whether anything came back since the last request."""
@@ -47,7 +51,7 @@ class Line(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone; where an answer told no length, this is its end."""
         if self._asked is None and self._keeps:
-            self._ended()
+            self._ended(self._loop.time() - self._released)
         self._lost = True
         self.outlet.lose()
         if self.status and b"content-length" not in self.known and b"transfer-encoding" not in self.known:
@@ -127,6 +131,7 @@ class Line(asyncio.Protocol):
 
     def release(self) -> None:
         """The answer was taken."""
+        self._released = self._loop.time()
         self._asked = None
 
     def fail(self, error: Exception) -> None:
@@ -151,7 +156,7 @@ class Line(asyncio.Protocol):
         if not self.is_free():
             return False
         if self._poll.poll(0):
-            self._ended()
+            self._ended(self._loop.time() - self._released)
             return False
         return True
 

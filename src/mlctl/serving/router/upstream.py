@@ -117,7 +117,9 @@ class Upstream:
             line.close()
         return None
 
-    def _distrust(self, url: str) -> None:
+    def _distrust(self, url: str, idle: float = 0.0) -> None:
+        if idle > IDLE_SECONDS:  # that is its right; this process was late to close it
+            return
         self._distrusted[url] = self._loop.time() + _DISTRUST_SECONDS
 
     async def _connected(self, url: str) -> Line:
@@ -125,7 +127,9 @@ class Upstream:
         try:
             async with timeout(CONNECT_SECONDS):
                 _, line = await self._loop.create_connection(
-                    lambda: Line(self._loop, lambda: self._distrust(url)), parts.hostname or "", parts.port or 80
+                    lambda: Line(self._loop, lambda idle: self._distrust(url, idle)),
+                    parts.hostname or "",
+                    parts.port or 80,
                 )
         except (OSError, asyncio.TimeoutError) as error:
             raise NotConnectedError(str(error)) from error

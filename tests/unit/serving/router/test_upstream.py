@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mlctl.serving.router import upstream as upstream_module
 from mlctl.serving.router.line import BrokenError
 from mlctl.serving.router.upstream import Head, Response, Upstream
 
@@ -174,3 +175,17 @@ def test_an_answer_before_the_body_was_read_gives_no_connection_back() -> None:
         assert replica.connections == 2
 
     ask(lambda: Replica(b"HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n", *[b""] * 10), test)
+
+
+def test_a_connection_that_was_idle_for_long_may_be_closed_by_its_replica(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream_module, "IDLE_SECONDS", 0.05)
+
+    async def test(replica: Replica) -> None:
+        assert await replica.ask() == (200, b"ok")
+        await asyncio.sleep(0.1)
+        replica.writers[0].close()
+        await asyncio.sleep(0.05)
+        assert [await replica.ask() for _ in range(3)] == [(200, b"ok")] * 3
+        assert replica.connections == 2
+
+    ask(lambda: Replica(OK), test)
