@@ -143,13 +143,8 @@ class Line(asyncio.Protocol):
             self.content.fail(broken)
 
     def is_free(self) -> bool:
-        """Whether it stays open after its answer, and all of the request went out."""
-        return (
-            self._keeps
-            and not self._lost
-            and not self.transport.is_closing()
-            and not self.transport.get_write_buffer_size()
-        )
+        """Whether it stays open after its answer."""
+        return self._keeps and not self._lost and not self.transport.is_closing()
 
     def is_quiet(self) -> bool:
         """Whether the next request can go out on it: nothing came meanwhile, and not its end. Asks the system."""

@@ -144,6 +144,7 @@ class Response:
         self._url = url
         self._line = line
         self._upload: asyncio.Task[None] | None = None
+        self._early = False
         self.status = 0
         self.reason = b""
         self.fields: Fields = []
@@ -160,6 +161,8 @@ class Response:
             self._upload = asyncio.ensure_future(_upload(line, data, chunked=head.length is None))
             self._upload.add_done_callback(self._uploaded)
         await line.ask(bodiless=head.method == "HEAD")
+        # whether the replica reads the rest of such a request, nobody knows
+        self._early = line.transport.get_write_buffer_size() > 0 or not (self._upload is None or self._upload.done())
         self.status, self.reason, self.fields, self.content = line.status, line.reason, line.fields, line.content
         told = line.known.get(b"content-length")
         self.length = int(told) if told is not None else None
@@ -172,7 +175,7 @@ class Response:
         if self._upload is not None and not self._upload.done():
             self._upload.cancel()
         self._line.release()
-        if uploaded and self.status and self.content.whole and self._line.is_free():
+        if uploaded and not self._early and self.status and self.content.whole and self._line.is_free():
             self._upstream.give_back(self._url, self._line)
         else:
             self._line.close()
