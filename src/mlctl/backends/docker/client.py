@@ -47,9 +47,6 @@ def open_engine(settings: Settings, host: str | None = None, *, patience: float 
     tried = []
     for candidate in _named(settings, host):
         refuse_remote(candidate)
-        if candidate.socket and not candidate.socket.exists():
-            tried.append((candidate, "no such socket"))
-            continue
         try:
             return Engine(candidate, patience)
         except EngineGoneError as error:
@@ -85,6 +82,9 @@ class Engine:
 
         Raises EngineGoneError, and UnavailableError when the SDK is not installed.
         """
+        # the SDK leaves a socket open on which nobody answers
+        if (reason := knock(candidate)) is not None:
+            raise EngineGoneError(reason)
         self.candidate = candidate
         self._patience = patience
         self._version = version or self._ask_version()
