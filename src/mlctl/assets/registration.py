@@ -24,7 +24,6 @@ from mlctl.spec.check import SpecCheck
 from mlctl.spec.paths import absolute
 from mlctl.spec.references import ASSET, DATASTORE, FILE, GIT, JOB_OUTPUT, LOCAL, RUN, Reference, parse
 from mlctl.storage.hidden_texts import check_known, conceal
-from mlctl.store.downloads import printable_url
 from mlctl.store.git_trees import fetch_git, refuse_credentials
 from mlctl.store.secrets import SecretStore
 from mlctl.store.signed_addresses import printable
@@ -86,7 +85,7 @@ class Registrar:
 
     def keep(self, draft: Draft) -> Asset:
         """Write a draft's version; without a version it gets the next number."""
-        now, told = self.clock.now(), without_secrets(draft.asset, self.store.secrets)
+        now, told = self.clock.now(), with_hidden_secrets(draft.asset, self.store.secrets)
         asset = replace(told, created_at=now, modified_at=now, created_by=current_user())
         try:
             return self.store.assets.add(replace(asset, fingerprint=fingerprint_of(asset)), draft.links)
@@ -170,7 +169,7 @@ class Registrar:
         if reference.kind == ASSET:
             return self._same_files(asset, reference)
         check_address(reference.text, self.store)
-        origin = Link(Node(PATH, printable_url(printable(reference.text))), _node(asset), "path")
+        origin = Link(Node(PATH, printable(reference.text)), _node(asset), "path")
         asset = replace(asset, path=reference.text, content=shown_content(self.store, reference.text))
         return Draft(asset, () if reference.kind == DATASTORE else (origin,))
 
@@ -286,7 +285,7 @@ def _with_format(asset: Asset, place: Path) -> tuple[Asset, tuple[str, ...]]:
     return replace(asset, type=found), warnings
 
 
-def without_secrets(asset: Asset, secrets: SecretStore) -> Asset:
+def with_hidden_secrets(asset: Asset, secrets: SecretStore) -> Asset:
     """The asset as it is kept: what is a secret in its texts is among those of the workspace.
 
     Raises NotFoundError for what was hidden in another one.

@@ -85,9 +85,7 @@ class AssetName:
     created_at: float = 0.0
 
 
-TAG = re.compile("…[0-9a-f]{8}")
-"""What stands for a secret in a text; see `storage/hidden_texts.py`."""
-
+# a tag as JSON has it
 _ESCAPED_TAG = re.compile(r"\\u2026[0-9a-f]{8}")
 
 

@@ -61,7 +61,7 @@ def create(
     Raises InvalidSpecError with every problem, ConflictError when the version exists with other content, NotFoundError
     for what a reference names, UsageError without a name.
     """
-    from mlctl.assets.registration import Registrar, without_secrets
+    from mlctl.assets.registration import Registrar, with_hidden_secrets
     from mlctl.operations.sharing import hidden_from_others, put
     from mlctl.spec.asset import load_asset
 
@@ -74,7 +74,7 @@ def create(
     else:
         with desk.store.content.adding():
             draft = registrar.draft(kind, spec)
-            made = replace(without_secrets(draft.asset, desk.store.secrets), created_by=current_user())
+            made = replace(with_hidden_secrets(draft.asset, desk.store.secrets), created_by=current_user())
             asset = put(made, desk.store, desk.registry, now=desk.clock.now())
             warnings = (*draft.warnings, *hidden_from_others(made, desk.store))
     return asset, (*(f"{problem.location}: {problem.message}" for problem in spec.problems), *warnings)

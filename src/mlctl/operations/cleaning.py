@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from mlctl.entities.hidden import HIDDEN
 from mlctl.entities.job import STATUSES, TERMINAL_STATUSES
 from mlctl.entities.lineage import Node
 from mlctl.environments.builder import cached_environments, remove_environment
@@ -21,7 +22,6 @@ from mlctl.store.downloads import HttpCache
 from mlctl.store.references import texts_with
 from mlctl.store.retention import archived, remove_records
 from mlctl.store.shelves import translated
-from mlctl.store.signed_addresses import HIDDEN
 from mlctl.store.sweep import CONTENT, LEFTOVER, STAMPS, Rubbish, find_rubbish, folder_size, remove_rubbish
 from mlctl.store.workspaces import WorkspaceStore
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from mlctl.entities.hidden import HIDDEN
 from mlctl.spec.problems import Problem
 from mlctl.spec.rules.secret_patterns import names_secret, secrets_in, secrets_in_line
-
-HIDDEN = "…"
-"""Stands for what is not told, as in what is kept (`store/signed_addresses.py`)."""
 
 # patterns are compiled when a text has their marks: most have none
 _SIGNED = r"[A-Za-z][\w+.-]*://[^\s'\"<>()?]+\?[^\s'\"<>()]+"

@@ -14,11 +14,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from mlctl.entities.asset import TAG
+from mlctl.entities.hidden import HIDDEN, TAG
 from mlctl.errors import NotFoundError
 from mlctl.spec.rules.secret_patterns import is_stand_in, names_secret, secrets_in
 from mlctl.store.secrets import SecretStore
-from mlctl.store.signed_addresses import HIDDEN, printable
+from mlctl.store.signed_addresses import printable
 
 _OWNER = "address"
 _KEY = f"{_OWNER}.key"
@@ -65,7 +65,7 @@ def secrets_of(data: Any) -> set[str]:
     found: set[str] = set()
 
     def note(text: str, _whole: bool) -> str:
-        found.update(name for name, _ in _names_of(text))
+        found.update(_names_of(text))
         return text
 
     _mapped(data, note)
@@ -154,7 +154,7 @@ def _concealed(text: str, secrets: SecretStore, known: tuple[str, ...], *, whole
 
 
 def _revealed(text: str, secrets: SecretStore) -> str:
-    for name, _ in _names_of(text):
+    for name in _names_of(text):
         try:
             return secrets.get(name)
         except NotFoundError:
@@ -162,14 +162,14 @@ def _revealed(text: str, secrets: SecretStore) -> str:
     return text
 
 
-def _names_of(text: str) -> Iterator[tuple[str, str]]:
-    """The names of the secrets that a text may stand for, with the tag of each: a user may have written one, too."""
+def _names_of(text: str) -> Iterator[str]:
+    """The names of the secrets that a text may stand for: what looks like a tag may be the user's own words."""
     if HIDDEN not in text:
         return
     for found in dict.fromkeys(TAG.findall(text)):
-        yield f"{_OWNER}.{_digest(text.replace(found, HIDDEN))}-{found.removeprefix(HIDDEN)}", found
+        yield f"{_OWNER}.{_digest(text.replace(found, HIDDEN))}-{found.removeprefix(HIDDEN)}"
     if text != HIDDEN:
-        yield f"{_OWNER}.{_digest(text)}", ""
+        yield f"{_OWNER}.{_digest(text)}"
 
 
 def _hidden(text: str, mark: str, known: tuple[str, ...]) -> str:

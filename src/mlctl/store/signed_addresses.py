@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from mlctl.entities.hidden import HIDDEN
 from mlctl.store.downloads import SIGNATURE, SIGNED
-
-HIDDEN = "…"
-"""Stands for what is not told."""
 
 _SECRET = re.compile(
     r"(?:(?:access|auth|sas|id|refresh)_?)?token|(?:client_?)?secret|password|passwd|pwd|"
